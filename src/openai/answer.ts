@@ -1,0 +1,31 @@
+/** What an answer that is not a stream says about itself. Tolerant: what is missing or odd is absent. */
+import { errorIn, token, type ProviderError } from './error.ts'
+import { readUsage } from './sse.ts'
+
+export type Answer = {
+  readonly usage: { readonly input: number; readonly output: number } | undefined
+  /** The model the server says it is. */
+  readonly model: string | undefined
+  readonly finishReasons: readonly string[]
+  /** Set when the body is an error in spite of its status. */
+  readonly error: ProviderError | undefined
+}
+
+/** Undefined when the bytes are no JSON object: cut, or no answer at all. */
+export function readAnswer(bytes: Uint8Array): Answer | undefined {
+  let value: unknown
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch {
+    return undefined
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  const body = value as Record<string, unknown>
+  const choices: readonly unknown[] = Array.isArray(body['choices']) ? body['choices'] : []
+  return {
+    usage: readUsage(body['usage']),
+    model: typeof body['model'] === 'string' && body['model'] !== '' ? body['model'] : undefined,
+    finishReasons: choices.flatMap(choice => token((choice as { finish_reason?: unknown } | null)?.finish_reason) ?? []),
+    error: errorIn(body),
+  }
+}

@@ -1,0 +1,233 @@
+/**
+ * Server-sent events as OpenAI's dialect uses them (WHATWG HTML, section 9.2.6): a scanner that watches a stream go by
+ * as bytes, and the encoding of our own events.
+ */
+import { errorIn, token, type ErrorEnvelope, type ProviderError } from './error.ts'
+
+/** An event longer than this is not read, not passed on and counted as malformed. */
+export const EVENT_BYTES_MAX = 1024 * 1024
+const CHOICES_MAX = 128
+
+export type StreamScanner = {
+  /**
+   * Takes the next bytes, cut anywhere, and gives the well-formed events that are now whole, as they came (undefined:
+   * none yet). What a cut stream leaves half-written is held back, so that an error can follow in its place.
+   */
+  feed(chunk: Uint8Array): Uint8Array | undefined
+  /** The bytes have ended: gives a last event whose blank line the server left out, with the line; a half one is malformed. */
+  end(): Uint8Array | undefined
+  /** The first content, refusal, reasoning or call has been seen. */
+  readonly hasContent: boolean
+  /** Every choice that began has given its finish reason. */
+  readonly finished: boolean
+  /** The last finish reason seen. */
+  readonly finishReason: string | undefined
+  /** `[DONE]` has been seen. */
+  readonly done: boolean
+  readonly usage: { readonly input: number; readonly output: number } | undefined
+  /** The model the server says it is. */
+  readonly model: string | undefined
+  /** The first error event, as tokens. */
+  readonly error: ProviderError | undefined
+  readonly malformed: number
+}
+
+const LINE_FEED = 0x0a, RETURN = 0x0d
+
+export function streamScanner(): StreamScanner {
+  let hasContent = false
+  let finishReason: string | undefined
+  let done = false
+  let usage: { input: number; output: number } | undefined
+  let model: string | undefined
+  let error: ProviderError | undefined
+  let malformed = 0
+  const choices = new Map<number, boolean>()
+
+  let held = new Uint8Array(0)
+  let heldBytes = 0
+  let oversized = false
+  let lineEmpty = true
+  let afterReturn = false
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+
+  function hold(part: Uint8Array): void {
+    if (oversized || heldBytes + part.length > EVENT_BYTES_MAX) {
+      oversized = true
+      heldBytes = 0
+      return
+    }
+    if (heldBytes + part.length > held.length) {
+      const larger = new Uint8Array(Math.max(2 * held.length, heldBytes + part.length))
+      larger.set(held.subarray(0, heldBytes))
+      held = larger
+    }
+    held.set(part, heldBytes)
+    heldBytes += part.length
+  }
+
+  /** Reads one whole event; false when it is not fit to pass on. */
+  function read(bytes: Uint8Array): boolean {
+    let text: string
+    try {
+      text = decoder.decode(bytes)
+    } catch {
+      return false
+    }
+    let name = ''
+    let data: string | undefined
+    for (const line of text.split(/\r\n|\n|\r/)) {
+      if (line.startsWith('data:')) {
+        const value = line.slice(line[5] === ' ' ? 6 : 5)
+        data = data === undefined ? value : `${data}\n${value}`
+      } else if (line.startsWith('event:')) name = line.slice(6).trim()
+    }
+    if (data === undefined) return true
+    if (data.trim() === '[DONE]') {
+      done = true
+      return true
+    }
+    let value: unknown
+    try {
+      value = JSON.parse(data)
+    } catch {
+      if (name !== 'error') return false
+      error ??= {}
+      return true
+    }
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+    look(value as Record<string, unknown>, name)
+    return true
+  }
+
+  function look(event: Record<string, unknown>, name: string): void {
+    const wrong = errorIn(event) ?? (name === 'error' ? errorIn({ error: event }) : undefined)
+    if (wrong !== undefined) error ??= wrong
+    if (typeof event['model'] === 'string' && event['model'] !== '') model = event['model']
+    usage = readUsage(event['usage']) ?? usage
+    if (!Array.isArray(event['choices'])) return
+    for (const item of event['choices'].slice(0, CHOICES_MAX) as unknown[]) {
+      if (typeof item !== 'object' || item === null) continue
+      const choice = item as Record<string, unknown>
+      if (!hasContent) hasContent = filled(choice['text']) || deltaSays(choice['delta'])
+      const index = typeof choice['index'] === 'number' ? choice['index'] : 0
+      const reason = choice['finish_reason']
+      const ended = typeof reason === 'string' && reason !== ''
+      if (ended) finishReason = token(reason)
+      if (choices.size < CHOICES_MAX || choices.has(index)) choices.set(index, ended || choices.get(index) === true)
+    }
+  }
+
+  return {
+    feed(chunk) {
+      const good: Uint8Array[] = []
+      let start = 0
+      let at = 0
+      const finishEvent = (end: number): void => {
+        const whole = heldBytes === 0 && !oversized && end - start <= EVENT_BYTES_MAX
+        if (!whole) hold(chunk.subarray(start, end))
+        const event = whole ? chunk.subarray(start, end) : held.slice(0, heldBytes)
+        if (!oversized && read(event)) good.push(event)
+        else malformed += 1
+        heldBytes = 0
+        oversized = false
+        start = end
+      }
+      if (afterReturn && chunk.length > 0) {
+        afterReturn = false
+        if (chunk[0] === LINE_FEED) at = 1
+      }
+      let nextReturn = chunk.indexOf(RETURN, at)
+      while (at < chunk.length) {
+        const nextLineFeed = chunk.indexOf(LINE_FEED, at)
+        if (nextReturn !== -1 && nextReturn < at) nextReturn = chunk.indexOf(RETURN, at)
+        if (nextLineFeed === -1 && nextReturn === -1) {
+          lineEmpty = false
+          break
+        }
+        const end = nextReturn === -1 ? nextLineFeed : nextLineFeed === -1 ? nextReturn : Math.min(nextLineFeed, nextReturn)
+        const blank = lineEmpty && end === at
+        lineEmpty = true
+        at = end + 1
+        if (end === nextReturn) {
+          if (at === chunk.length) afterReturn = true
+          else if (chunk[at] === LINE_FEED) at += 1
+        }
+        if (blank) finishEvent(at)
+      }
+      if (start < chunk.length) hold(chunk.subarray(start))
+      return good.length === 0 ? undefined : good.length === 1 ? good[0] : joined(chunk, good)
+    },
+    end() {
+      if (heldBytes === 0 && !oversized) return undefined
+      const event = held.slice(0, heldBytes)
+      const whole = !oversized && read(event)
+      heldBytes = 0
+      oversized = false
+      if (whole) return concat([event, encoder.encode('\n\n')])
+      malformed += 1
+      return undefined
+    },
+    get hasContent() { return hasContent },
+    get finished() { return choices.size > 0 && [...choices.values()].every(ended => ended) },
+    get finishReason() { return finishReason },
+    get done() { return done },
+    get usage() { return usage },
+    get model() { return model },
+    get error() { return error },
+    get malformed() { return malformed },
+  }
+}
+
+/** Events that lie side by side in the chunk leave as one piece of it; only a gap or a held beginning costs a copy. */
+function joined(chunk: Uint8Array, events: readonly Uint8Array[]): Uint8Array {
+  const first = events[0]
+  const last = events.at(-1)
+  const bytes = events.reduce((sum, event) => sum + event.length, 0)
+  if (first !== undefined && last !== undefined && events.every(event => event.buffer === chunk.buffer)
+    && last.byteOffset + last.length - first.byteOffset === bytes) {
+    const from = first.byteOffset - chunk.byteOffset
+    return chunk.subarray(from, from + bytes)
+  }
+  return concat(events)
+}
+
+function concat(pieces: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    all.set(piece, at)
+    at += piece.length
+  }
+  return all
+}
+
+/** Tokens of a usage object, as chat, completions and embeddings write it; undefined when it is none. */
+export function readUsage(value: unknown): { readonly input: number; readonly output: number } | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { prompt_tokens: input, completion_tokens: output } = value as Record<string, unknown>
+  if (!isCount(input) && !isCount(output)) return undefined
+  return { input: isCount(input) ? input : 0, output: isCount(output) ? output : 0 }
+}
+
+const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0
+const filled = (value: unknown): boolean => (typeof value === 'string' || Array.isArray(value)) && value.length > 0
+
+function deltaSays(delta: unknown): boolean {
+  if (typeof delta !== 'object' || delta === null) return false
+  const part = delta as Record<string, unknown>
+  return filled(part['content']) || filled(part['refusal']) || filled(part['reasoning_content']) || filled(part['reasoning'])
+    || filled(part['tool_calls']) || (typeof part['function_call'] === 'object' && part['function_call'] !== null)
+    || (typeof part['audio'] === 'object' && part['audio'] !== null)
+}
+
+const encoder = new TextEncoder()
+
+/** The end of a complete stream. */
+export const DONE: Uint8Array = encoder.encode('data: [DONE]\n\n')
+
+/** One event with a JSON value. */
+export const encodeEvent = (data: unknown): Uint8Array => encoder.encode(`data: ${JSON.stringify(data)}\n\n`)
+
+/** An error after the stream began. Both of OpenAI's clients raise it; no `[DONE]` follows. */
+export const errorEvent = (envelope: ErrorEnvelope): Uint8Array => encoder.encode(`event: error\ndata: ${JSON.stringify(envelope)}\n\n`)
