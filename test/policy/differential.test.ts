@@ -1,0 +1,195 @@
+/** The decision and the explanation against the oracle, on random worlds: one page of law, two readings that must agree. */
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { decide } from '../../src/policy/decide.ts'
+import type { Decision } from '../../src/policy/decide.ts'
+import { explain } from '../../src/policy/explain.ts'
+import type { Rulebook } from '../../src/policy/rule.ts'
+import { placeInside, reference } from './reference.ts'
+import type { Reference, ReferenceDuties } from './reference.ts'
+import { TICKS, afterAll, asked, instant, rulebook, seed, settings, withEdges } from './worlds.ts'
+
+type Duties = Decision['duties']
+
+const WORLDS = 2500
+const PLACES = ['CA', 'CA-QC', 'CA-ON', 'US', 'FR', 'DE', 'CN', 'GB']
+const world = fc.record({
+  book: rulebook, requests: fc.array(asked, { minLength: 2, maxLength: 4 }), times: fc.uniqueArray(instant, { minLength: 2, maxLength: 3 }),
+})
+
+/** Collects what the random worlds reached, so that a generator that has become tame fails loudly. */
+const reached = { decisions: 0, permits: 0, several: 0, unregistered: 0, excepted: 0, wouldExclude: 0, assumed: 0, duties: 0, logPlaces: 0, unknown: 0 }
+
+test(`decide and explain agree with the oracle (seed ${seed})`, { timeout: 120_000 }, () => {
+  fc.assert(fc.property(world, ({ book, requests, times }) => {
+    for (const request of requests) {
+      for (const at of times) {
+        const law = reference(book, request, at)
+        count(law)
+        const decision = decide(book, request, at)
+        expectSame({
+          outcome: decision.outcome, code: decision.code, permitted: decision.permitted, active: sorted(decision.active), exceptions: sorted(decision.exceptions),
+          duties: dutiesAsSeen(book, decision.duties, at),
+        }, {
+          outcome: law.outcome, code: law.code, permitted: law.permitted, active: sorted(law.active),
+          exceptions: sorted(new Set([...law.rows.values()].flatMap(row => [...row.exceptions].map(used => used.split(' ')[0]!)))),
+          duties: dutiesByLaw(law.duties),
+        }, 'decide')
+        const explanation = explain(book, request, at)
+        expectSame({
+          outcome: explanation.outcome, code: explanation.code, permitted: explanation.permitted, assumptions: sorted(explanation.assumptions.map(one => one.fact)),
+          rows: explanation.deployments.map(row => ({
+            deployment: row.deployment, verdict: row.verdict, granted: row.granted,
+            because: sorted(row.because.map(one => `${one.rule} ${one.unknown ? 'unknown' : 'known'} ${sorted(one.facts).join(',')}`)),
+            wouldExclude: sorted(row['would-exclude'].map(one => one.rule)),
+            exceptions: sorted(row.exceptions.map(one => `${one.exception} ${one.rule}`)),
+          })),
+          duties: dutiesAsSeen(book, fromWords(explanation.duties), at),
+        }, {
+          outcome: law.outcome, code: law.code === 'data_not_registered' ? law.code : undefined, permitted: law.permitted, assumptions: sorted(law.assumptions),
+          rows: book.deployments.map(({ name }) => {
+            const row = law.rows.get(name)!
+            return {
+              deployment: name, verdict: law.permitted.includes(name) ? 'allowed' : 'excluded', granted: row.granted,
+              because: sorted([...row.removedBy].map(rule => `${rule} ${row.unknownIn.has(rule) ? 'unknown' : 'known'} ${sorted(row.factsIn.get(rule)!).join(',')}`)),
+              wouldExclude: sorted(row.wouldExclude), exceptions: sorted(row.exceptions),
+            }
+          }),
+          duties: dutiesByLaw(law.duties),
+        }, 'explain')
+      }
+    }
+  }), settings(WORLDS))
+  expect(reached.permits / reached.decisions).toBeGreaterThan(0.2)
+  expect(reached.several / reached.decisions).toBeGreaterThan(0.1)
+  for (const [what, times] of Object.entries(reached)) expect(times, `${what} in ${reached.decisions} decisions`).toBeGreaterThan(100)
+})
+
+test(`a catalog of many deployments is decided like a small one (seed ${seed})`, { timeout: 60_000 }, () => {
+  let late = 0
+  fc.assert(fc.property(rulebook, fc.array(asked, { minLength: 4, maxLength: 4 }), instant, fc.constantFrom(31, 32, 33, 63, 64, 65, 96, 97), (book, requests, at, many) => {
+    const deployments = Array.from({ length: many }, (_, i) => {
+      const one = book.deployments[i % book.deployments.length]!
+      return i < book.deployments.length ? one : { ...one, name: `${one.name}-${i}` }
+    })
+    const large = { ...book, deployments }
+    for (const request of requests) {
+      const law = reference(large, request, at)
+      if (law.permitted.length > 0 && law.permitted.length < many) late++
+      expect(decide(large, request, at).permitted).toEqual(law.permitted)
+      expectSame(explain(large, request, at).deployments.map(row => sorted(row.because.map(one => one.rule))), deployments.map(one => sorted(law.rows.get(one.name)!.removedBy)), 'explain')
+    }
+  }), settings(200))
+  expect(late).toBeGreaterThan(40)
+})
+
+test('a year of edges and thousands of different requests do not run into each other', { timeout: 60_000 }, () => {
+  const book = fc.sample(rulebook, { seed, numRuns: 1 })[0]!
+  const days = Array.from({ length: 120 }, (_, day) => TICKS[0]! + day * 86_400_000)
+  const nothing = { duties: {}, directive: false, mode: 'enforce', modeUntil: Infinity, enforceFor: undefined, title: 'a rule', because: 'a reason', law: undefined, exceptions: { allowed: false, atMostDays: undefined, approvers: [] } } as const
+  const { place } = book.apps.get('plain')!
+  const rules = days.slice(0, -1).map((from, day) => ({
+    ...nothing, name: `days/r${day}`, policy: 'days', id: `r${day}`, place, effect: 'forbid' as const, blocks: [{ kind: 'all' as const }], window: { from, until: days[day + 1]! },
+    when: { kind: 'fact' as const, fact: 'purpose', match: { any: [{ value: `p${day}` }] } },
+  }))
+  const year = withEdges({ ...book, rules, exceptions: [], apps: new Map([...book.apps].map(([name, app]) => [name, { ...app, grants: 'all' as const }])) })
+  for (const round of [1, 2]) {
+    for (const [day, from] of days.slice(0, -1).entries()) {
+      for (const at of [from, from + 43_200_000]) {
+        expect(decide(year, { trusted: { app: 'plain', purpose: `p${day}` } }, at).outcome, `round ${round}, day ${day}`).toBe('refuse')
+        expect(decide(year, { trusted: { app: 'plain', purpose: `p${day + 1}` } }, at).outcome, `round ${round}, day ${day}`).toBe('permit')
+      }
+    }
+  }
+  for (let n = 0; n < 10_000; n++) {
+    expect(decide(year, { trusted: { app: 'plain', purpose: `p${n % 5000}` } }, days[7]!).outcome, `purpose p${n % 5000}`).toBe(n % 5000 === 7 ? 'refuse' : 'permit')
+  }
+})
+
+test(`between from and until of a decision the law does not change (seed ${seed})`, { timeout: 60_000 }, () => {
+  let inner = 0
+  fc.assert(fc.property(rulebook, asked, instant, (book, request, at) => {
+    const decision = decide(book, request, at)
+    expect(decision.from).toBeLessThanOrEqual(at)
+    expect(decision.until).toBeGreaterThan(at)
+    const inside = [decision.from, decision.until - 1, ...TICKS.flatMap(tick => [tick - 1, tick])].filter(t => Number.isFinite(t) && t >= decision.from && t < decision.until)
+    inner += inside.length
+    for (const time of inside) expect(comparable(book, reference(book, request, time)), `at ${time}`).toEqual(comparable(book, reference(book, request, at)))
+  }), settings(500))
+  expect(inner).toBeGreaterThan(500)
+})
+
+test(`the next change that explain promises is not later than the next change (seed ${seed})`, { timeout: 60_000 }, () => {
+  let promised = 0
+  let none = 0
+  fc.assert(fc.property(rulebook, asked, fc.oneof({ weight: 4, arbitrary: instant }, { weight: 1, arbitrary: fc.constant(afterAll) }), (book, request, at) => {
+    const next = explain(book, request, at)['next-change']
+    const until = next === null ? Infinity : Date.parse(next)
+    if (next === null) none++
+    else promised++
+    expect(until).toBeGreaterThan(at)
+    for (const time of TICKS.flatMap(tick => [tick - 1, tick]).filter(t => t > at && t < until)) {
+      expect(comparable(book, reference(book, request, time)), `at ${time}`).toEqual(comparable(book, reference(book, request, at)))
+    }
+  }), settings(500))
+  expect(promised).toBeGreaterThan(50)
+  expect(none).toBeGreaterThan(50)
+})
+
+function count(law: Reference): void {
+  const rows = [...law.rows.values()]
+  reached.decisions++
+  if (law.outcome === 'permit') reached.permits++
+  if (law.permitted.length > 1) reached.several++
+  if (law.code === 'data_not_registered') reached.unregistered++
+  if (rows.some(row => row.exceptions.size > 0)) reached.excepted++
+  if (rows.some(row => row.wouldExclude.size > 0)) reached.wouldExclude++
+  if (rows.some(row => row.unknownIn.size > 0)) reached.unknown++
+  if (law.assumptions.size > 0) reached.assumed++
+  if (law.duties.cache !== undefined) reached.duties++
+  if (law.duties.mayLogIn !== undefined && PLACES.some(law.duties.mayLogIn)) reached.logPlaces++
+}
+
+/** Text first, because it is fast; the readable difference only when there is one. */
+function expectSame(seen: unknown, law: unknown, who: string): void {
+  if (JSON.stringify(seen) !== JSON.stringify(law)) expect(seen, `${who} against the oracle, seed ${seed}`).toEqual(law)
+}
+
+const sorted = (words: Iterable<string>): string[] => [...words].sort()
+
+function dutiesByLaw(duties: ReferenceDuties): unknown {
+  return {
+    redact: duties.redact && sorted(duties.redact), log: duties.log, logIn: duties.mayLogIn && PLACES.filter(duties.mayLogIn), cache: duties.cache && sorted(duties.cache),
+    notify: duties.notify && sorted(duties.notify), retainEvidence: duties.retainEvidence, header: duties.header && sorted([...duties.header].map(String)),
+  }
+}
+
+/** Lists of places are compared by the places they let in, since a group and its members say the same. */
+function dutiesAsSeen(book: Rulebook, duties: Duties, at: number): unknown {
+  const terms = duties.logIn?.map(name => (book.groups.has(name) ? { group: name } : { value: name }))
+  return {
+    redact: duties.redact && sorted(duties.redact), log: duties.log, logIn: terms && PLACES.filter(place => placeInside(book, terms, place, at)), cache: duties.cache && sorted(duties.cache),
+    notify: duties.notify && sorted(duties.notify), retainEvidence: duties.retainEvidence, header: duties.header && sorted(Object.entries(duties.header).map(String)),
+  }
+}
+
+function fromWords(duties: ReturnType<typeof explain>['duties']): Duties {
+  const { 'log-in': logIn, 'retain-evidence': retain, cache, log, ...same } = duties
+  const hours = retain === undefined ? undefined : Number.parseInt(retain, 10) * (retain.endsWith('d') ? 24 : 1)
+  const scopes = cache === undefined ? undefined : typeof cache === 'string' ? (cache === 'none' ? [] : [cache]) : cache
+  return {
+    ...same,
+    ...(log !== undefined && { log: log as NonNullable<Duties['log']> }),
+    ...(logIn !== undefined && { logIn }),
+    ...(scopes !== undefined && { cache: scopes as NonNullable<Duties['cache']> }),
+    ...(hours !== undefined && { retainEvidence: hours }),
+  }
+}
+
+/** A reference as plain values. */
+function comparable(book: Rulebook, law: Reference): unknown {
+  return {
+    ...law, duties: dutiesByLaw(law.duties), assumptions: sorted(law.assumptions), active: sorted(law.active),
+    rows: book.deployments.map(({ name }) => law.rows.get(name)),
+  }
+}
