@@ -30,11 +30,12 @@ type Members = { readonly list: readonly Member[]; readonly open: number; readon
 
 const QUOTE = 0x22, BACKSLASH = 0x5c, OPEN_OBJECT = 0x7b, CLOSE_OBJECT = 0x7d, OPEN_LIST = 0x5b, CLOSE_LIST = 0x5d, COMMA = 0x2c, COLON = 0x3a
 
-/** A name worth repeating to the caller; anything longer or stranger could be prompt text. */
-const PLAIN_NAME = /^[A-Za-z0-9_.-]{1,64}$/
+/** The members of the dialect that a caller may be told by name; any other name could be prompt text. */
+const NAMES = new Set(['model', 'models', 'provider', 'messages', 'prompt', 'input', 'stream', 'stream_options', 'tools', 'tool_choice', 'response_format',
+  'max_tokens', 'max_completion_tokens', 'temperature', 'top_p', 'n', 'stop', 'seed', 'user', 'metadata', 'encoding_format', 'dimensions'])
 
 /**
- * Reads a body once. `wrong` is a sentence for the caller that holds none of the body but a plain member name.
+ * Reads a body once. `wrong` is a sentence for the caller that holds none of the body but the name of a member that the dialect has.
  * A member written twice is refused because servers differ in which one they take (RFC 8259, section 4), so that what
  * was decided on and what is answered could be two different requests.
  */
@@ -55,7 +56,7 @@ export function readBody(bytes: Uint8Array): ReadBody {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return wrong('The body must be a JSON object.')
   const members = scan(bytes)
   if (members.duplicate !== undefined) {
-    return PLAIN_NAME.test(members.duplicate)
+    return NAMES.has(members.duplicate)
       ? { ok: false, wrong: `The body holds "${members.duplicate}" twice.`, param: members.duplicate }
       : wrong('The body holds a member twice.')
   }

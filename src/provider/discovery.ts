@@ -1,0 +1,126 @@
+/**
+ * What a server says it holds (resilience, section 2). Nothing here is a fact for a decision: a discovered model gets its
+ * provider's facts, and what nobody stated stays unknown.
+ */
+import type { ModelResponse, Ollama, ShowResponse } from 'ollama/browser'
+import OpenAI from 'openai'
+import type { Capability, Connection, DiscoveredModel, Provider } from '../catalog/catalog.ts'
+import { DEFAULT_TIMEOUTS } from '../catalog/catalog.ts'
+import { failure, type Failure } from '../failure.ts'
+import type { Operation } from '../policy/facts.ts'
+import type { Ports, Transport } from '../ports.ts'
+import { BrokenAnswer, failureOf } from './broken.ts'
+import { fetchOverTransport } from './fetch-over-transport.ts'
+import { ollamaClient } from './ollama-client.ts'
+import { refusal } from './refusal.ts'
+import { keyOf } from './secret.ts'
+
+/** A server that lists more is read to here. */
+const MODELS_MAX = 1_000
+const MODEL_NAME_CHARACTERS_MAX = 256
+
+export type Discovery = { readonly ok: true; readonly models: readonly DiscoveredModel[] } | { readonly ok: false; readonly failure: Failure }
+type DiscoveryPorts = Pick<Ports, 'transport' | 'secrets' | 'clock'>
+
+/** Asks one provider. How long it may take is the signal's to say; a server that is not there is an ordinary result. */
+export async function discover(provider: Provider, ports: DiscoveryPorts, signal: AbortSignal): Promise<Discovery> {
+  const { name, connection } = provider
+  if (connection === undefined) return { ok: false, failure: failure('misconfigured', `${name} has no connection.`) }
+  try {
+    return connection.dialect === 'ollama'
+      ? await discoverOllama(name, connection, ports, signal)
+      : await discoverOpenai(name, connection, ports, signal)
+  } catch (error) {
+    return { ok: false, failure: failureOf(error, signal, name) }
+  }
+}
+
+async function discoverOllama(name: string, connection: Connection, ports: DiscoveryPorts, signal: AbortSignal): Promise<Discovery> {
+  const made = ollamaClient(connection, ports, { signal, name, connectTimeoutMs: DEFAULT_TIMEOUTS.connect })
+  if (!made.ok) return made
+  const listed: unknown = (await made.client.list()).models
+  if (!Array.isArray(listed)) throw new BrokenAnswer(failure('upstream_error', `${name} gave no list of models.`))
+  const models: DiscoveredModel[] = []
+  for (const entry of listed.slice(0, MODELS_MAX) as Partial<ModelResponse>[]) {
+    const model = entry?.model ?? entry?.name
+    if (!isName(model) || isElsewhere(model, entry)) continue
+    const shown = await show(made.client, model)
+    if (shown === undefined || isElsewhere(model, shown)) continue
+    models.push({ provider: name, upstreamModel: model, ...describe(shown) })
+  }
+  return { ok: true, models }
+}
+
+/** Undefined when the model went between the list and the question. */
+async function show(client: Ollama, model: string): Promise<Partial<ShowResponse> | undefined> {
+  try {
+    return await client.show({ model })
+  } catch (error) {
+    if (error instanceof BrokenAnswer && error.failure.upstream?.status === 404) return undefined
+    throw error
+  }
+}
+
+/**
+ * Ollama passes some models on to its maker's cloud under the address of the local server: they are never local, so they
+ * are never listed. INVARIANT: either sign is enough, the name or the remote host.
+ */
+function isElsewhere(model: string, said: object): boolean {
+  const { remote_host: host, remote_model: remote } = said as { remote_host?: unknown; remote_model?: unknown }
+  return /[:-]cloud$/i.test(model) || (host !== undefined && host !== null && host !== '') || (remote !== undefined && remote !== null && remote !== '')
+}
+
+/** Servers of before 2025 give no capabilities; then nothing is claimed about them. */
+function describe({ capabilities, model_info: info }: Partial<ShowResponse>): Pick<DiscoveredModel, 'context' | 'can' | 'operations'> {
+  const context = contextIn(info)
+  const known = context === undefined ? {} : { context }
+  if (!Array.isArray(capabilities)) return known
+  const has = (word: string): boolean => capabilities.includes(word)
+  const can: Capability[] = []
+  if (has('tools')) can.push('tools')
+  if (has('vision')) can.push('vision')
+  if (has('completion')) can.push('json-schema')
+  if (has('thinking')) can.push('reasoning')
+  const operations: Operation[] = []
+  if (has('completion')) operations.push('chat')
+  if (has('embedding')) operations.push('embedding')
+  return { ...known, can, operations }
+}
+
+/** The key is named after the architecture: `llama.context_length`. */
+function contextIn(info: unknown): number | undefined {
+  if (typeof info !== 'object' || info === null) return undefined
+  const found = Object.entries(info).find(([key, value]) => key.endsWith('.context_length') && isCount(value))
+  return found?.[1] as number | undefined
+}
+
+async function discoverOpenai(name: string, connection: Connection, { transport, secrets, clock }: DiscoveryPorts, signal: AbortSignal): Promise<Discovery> {
+  const key = keyOf(connection, secrets)
+  if (!key.ok) return { ok: false, failure: failure('misconfigured', `The key of ${name} is not set.`) }
+  const guarded: Transport = {
+    async send(request, both) {
+      const response = await transport.send({ ...request, headers: { accept: 'application/json', ...key.headers } }, both)
+      if (response.status !== 200) throw new BrokenAnswer(await refusal(response, { name, clock }))
+      return response
+    },
+  }
+  // Everything that the package would otherwise look for in the environment is given, and its headers are replaced.
+  const client = new OpenAI({
+    baseURL: connection.baseUrl, apiKey: 'none', adminAPIKey: null, organization: null, project: null, webhookSecret: null,
+    maxRetries: 0, logLevel: 'off',
+    fetch: fetchOverTransport(guarded, { signal, connectTimeoutMs: DEFAULT_TIMEOUTS.connect }),
+  })
+  const models: DiscoveredModel[] = []
+  const listed: unknown = (await client.models.list({ signal })).data
+  if (!Array.isArray(listed)) throw new BrokenAnswer(failure('upstream_error', `${name} gave no list of models.`))
+  for (const entry of listed.slice(0, MODELS_MAX) as (Record<string, unknown> | null)[]) {
+    if (!isName(entry?.['id'])) continue
+    // vLLM says max_model_len; several others context_length. OpenAI says nothing.
+    const context = [entry['max_model_len'], entry['context_length']].find(isCount)
+    models.push({ provider: name, upstreamModel: entry['id'], ...(context === undefined ? {} : { context }) })
+  }
+  return { ok: true, models }
+}
+
+const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isInteger(value) && value > 0
+const isName = (value: unknown): value is string => typeof value === 'string' && value !== '' && value.length <= MODEL_NAME_CHARACTERS_MAX

@@ -1,0 +1,92 @@
+/**
+ * A server that speaks Ollama's own dialect. Its OpenAI-compatible one is not used because there a prompt longer than the
+ * default context loses its beginning without a word (resilience, section 2).
+ */
+import type { Ollama } from 'ollama/browser'
+import type { Deployment } from '../catalog/catalog.ts'
+import { failure, type Failure } from '../failure.ts'
+import { readBody } from '../openai/body.ts'
+import type { Ports } from '../ports.ts'
+import { BrokenAnswer, failureOf } from './broken.ts'
+import { embeddings, streamedChat, wholeChat } from './ollama-answer.ts'
+import { ollamaClient } from './ollama-client.ts'
+import { ollamaChat, ollamaEmbed } from './ollama-request.ts'
+import type { ProviderCall, ProviderPort, ProviderResult } from './provider.ts'
+
+type OllamaPorts = Pick<Ports, 'transport' | 'secrets' | 'clock' | 'random'>
+
+export function ollama(ports: OllamaPorts): ProviderPort {
+  return {
+    async send(deployment, call, signal) {
+      const { name, connection } = deployment
+      if (connection === undefined) return failed(failure('misconfigured', `${name} has no connection.`))
+      if (call.operation !== 'chat' && call.operation !== 'embedding') {
+        return failed(failure('refused_by_provider', `${name} cannot be asked for ${call.operation}.`, { status: 400 }))
+      }
+      const read = readBody(call.body)
+      if (!read.ok) return failed(failure('invalid_request', read.wrong, read.param === undefined ? {} : { param: read.param }))
+      const made = ollamaClient(connection, ports, { signal, name, connectTimeoutMs: deployment.timeouts.connect })
+      if (!made.ok) return made
+      try {
+        return call.operation === 'chat'
+          ? await chat({ client: made.client, body: read.body.value, deployment, call, signal, ports })
+          : await embed({ client: made.client, body: read.body.value, deployment })
+      } catch (error) {
+        return failed(failureOf(error, signal, name))
+      }
+    },
+  }
+}
+
+const failed = (failure: Failure): ProviderResult => ({ ok: false, failure })
+
+const uncarried = (name: string, param: string): ProviderResult =>
+  failed(failure('refused_by_provider', `${name} cannot carry ${param}, and leaving it out would change the answer.`, { status: 400, param }))
+
+async function chat({ client, body, deployment, call, signal, ports }: {
+  readonly client: Ollama
+  readonly body: Readonly<Record<string, unknown>>
+  readonly deployment: Deployment
+  readonly call: ProviderCall
+  readonly signal: AbortSignal
+  readonly ports: OllamaPorts
+}): Promise<ProviderResult> {
+  const { name } = deployment
+  const translated = ollamaChat(body, deployment)
+  if (!translated.ok) return uncarried(name, translated.param)
+  const making = { clock: ports.clock, random: ports.random, name }
+  if (!call.stream) return whole(wholeChat(await client.chat({ ...translated.request, stream: false }), making))
+  const answers = await client.chat({ ...translated.request, stream: true })
+  const options = body['stream_options'] as { include_usage?: unknown } | null | undefined
+  return { ok: true, contentType: 'text/event-stream', body: closing(streamedChat(answers, { ...making, includeUsage: options?.include_usage === true })) }
+
+  /** Whatever ends the reading closes the connection; the package alone would leave it open. */
+  async function* closing(events: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      yield* events
+    } catch (error) {
+      throw new BrokenAnswer(failureOf(error, signal, name))
+    } finally {
+      answers.abort()
+    }
+  }
+}
+
+async function embed({ client, body, deployment }: {
+  readonly client: Ollama
+  readonly body: Readonly<Record<string, unknown>>
+  readonly deployment: Deployment
+}): Promise<ProviderResult> {
+  const translated = ollamaEmbed(body, deployment)
+  if (!translated.ok) return uncarried(deployment.name, translated.param)
+  const { embed: request, format, count } = translated.request
+  return whole(embeddings(await client.embed(request), { format, count, name: deployment.name }))
+}
+
+function whole(bytes: Uint8Array): ProviderResult {
+  return { ok: true, contentType: 'application/json', body: once(bytes) }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  yield bytes
+}

@@ -1,0 +1,33 @@
+/**
+ * What this is for: the port "send one call to one deployment under one signal".
+ * What it assumes: the caller holds a permit for the deployment; nothing here decides.
+ * What it promises: the answer is in OpenAI's dialect whatever the server speaks; a failure is a value that carries
+ * no text of the server's, only its status, code and type; aborting the signal closes the connection.
+ */
+import type { Deployment } from '../catalog/catalog.ts'
+import type { Failure } from '../failure.ts'
+import type { Operation } from '../policy/facts.ts'
+
+export type ProviderCall = {
+  readonly operation: Operation
+  readonly stream: boolean
+  /** The request as it may leave, OpenAI's JSON, as bytes; `model` is still what the caller wrote. */
+  readonly body: Uint8Array
+  readonly requestId: string
+}
+
+export type Usage = { readonly input: number; readonly output: number }
+
+/** An answer that has begun: status 200 was seen. Everything else is a failure. */
+export type ProviderAnswer = {
+  readonly ok: true
+  readonly contentType: 'application/json' | 'text/event-stream'
+  /** JSON bytes, or SSE bytes in OpenAI's dialect, untouched where the server speaks it. Iterated once. */
+  readonly body: AsyncIterable<Uint8Array>
+}
+
+export type ProviderResult = ProviderAnswer | { readonly ok: false; readonly failure: Failure }
+
+export type ProviderPort = {
+  send(deployment: Deployment, call: ProviderCall, signal: AbortSignal): Promise<ProviderResult>
+}

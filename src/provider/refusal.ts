@@ -1,0 +1,92 @@
+/**
+ * A status that is not 200, as a failure (resilience, section 4). What decides is the status and, where the server gives
+ * one, the code: servers differ in which status they put around the same code.
+ */
+import { failure, type Failure } from '../failure.ts'
+import { readProviderError, type ProviderError } from '../openai/error.ts'
+import type { Clock, TransportResponse } from '../ports.ts'
+
+/** An error body is read to here, for its code and type, and then dropped. */
+const ERROR_BODY_BYTES_MAX = 64 * 1024
+const RETRY_AFTER_MS_MAX = 24 * 60 * 60 * 1000
+
+/** Codes that say: not here, or not any more. */
+const WITHDRAWN = /^(model_not_found|model_not_available|model_deprecated|deployment_?not_?found|account_(suspended|deactivated))$|unsupported_country|_(country|region|territory)|(country|region|territory)_/i
+/** Codes that say: our key or our bill. */
+const OUR_ACCOUNT = /^(invalid_api_key|incorrect_api_key|insufficient_quota|billing_hard_limit_reached|billing_not_active|invalid_organization)$/i
+
+/** Reads the error body of an answer, bounded, and says what it means. Never throws. */
+export async function refusal(response: TransportResponse, { name, clock }: { readonly name: string; readonly clock: Clock }): Promise<Failure> {
+  const error = await readError(response)
+  return refusalOf(response, error, { name, clock })
+}
+
+/** The same for an error that was already read. */
+export function refusalOf(
+  { status, headers }: Pick<TransportResponse, 'status' | 'headers'>,
+  error: ProviderError,
+  { name, clock }: { readonly name: string; readonly clock: Clock },
+): Failure {
+  const said = { upstream: { status, ...error } }
+  const code = error.code ?? ''
+  const wait = retryAfterMs(headers, clock)
+  const waiting = wait === undefined ? said : { ...said, retryAfterMs: wait }
+  if (status >= 400 && (status === 404 || status === 410 || status === 451 || WITHDRAWN.test(code))) {
+    return failure('upstream_error', `${name} does not offer this model, or not to us.`, said)
+  }
+  if (status === 401 || status === 402 || status === 403 || (status >= 400 && OUR_ACCOUNT.test(code))) {
+    return failure('misconfigured', `${name} refused our key or our account.`, said)
+  }
+  if (status === 408) return failure('upstream_error', `${name} gave up waiting.`, waiting)
+  if (status === 429) return failure('busy', `${name} is busy.`, waiting)
+  if (status >= 400 && status < 500) {
+    return failure('refused_by_provider', refused(name, code), { ...said, status: status === 413 ? 413 : 400 })
+  }
+  if (status >= 300 && status < 400) return failure('upstream_error', `${name} answered with a redirect, which is never followed.`, said)
+  if (status >= 500) return failure('upstream_error', `${name} failed with status ${status}.`, waiting)
+  return failure('upstream_error', `${name} answered with status ${status}, which is no answer.`, said)
+}
+
+/**
+ * Whether a failure says that the model is gone, or closed to us, rather than ill: a reason to set the deployment
+ * aside, and no evidence about health (resilience, section 3).
+ */
+export function isWithdrawn(failed: Failure): boolean {
+  const { upstream } = failed
+  if (upstream === undefined || failed.code !== 'upstream_error') return false
+  return upstream.status === 404 || upstream.status === 410 || upstream.status === 451 || WITHDRAWN.test(upstream.code ?? '')
+}
+
+function refused(name: string, code: string): string {
+  if (code === 'context_length_exceeded') return `The request is longer than the context of ${name}.`
+  if (/content_(filter|policy)/.test(code)) return `The content filter of ${name} refused the request.`
+  return `${name} refused the request${code === '' ? '' : ` (${code})`}.`
+}
+
+async function readError(response: TransportResponse): Promise<ProviderError> {
+  const bytes = new Uint8Array(ERROR_BODY_BYTES_MAX)
+  let length = 0
+  try {
+    for await (const chunk of response.body) {
+      const part = chunk.subarray(0, ERROR_BODY_BYTES_MAX - length)
+      bytes.set(part, length)
+      length += part.length
+      if (length === ERROR_BODY_BYTES_MAX) break
+    }
+  } catch {
+    return {}
+  }
+  return readProviderError(bytes.subarray(0, length))
+}
+
+/** Retry-After as seconds or as a date (RFC 9110, section 10.2.3), or in milliseconds as OpenAI and Azure also send it. */
+function retryAfterMs(headers: Readonly<Record<string, string>>, clock: Clock): number | undefined {
+  const precise = headers['retry-after-ms']?.trim()
+  const plain = headers['retry-after']?.trim()
+  let ms: number
+  if (precise !== undefined && /^\d+(\.\d+)?$/.test(precise)) ms = Number(precise)
+  else if (plain === undefined || plain === '') return undefined
+  else if (/^\d+(\.\d+)?$/.test(plain)) ms = Number(plain) * 1000
+  else ms = Date.parse(plain) - clock.now()
+  return Number.isNaN(ms) ? undefined : Math.ceil(Math.min(Math.max(ms, 0), RETRY_AFTER_MS_MAX))
+}

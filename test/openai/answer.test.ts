@@ -1,0 +1,50 @@
+import { describe, expect, test } from 'vitest'
+import { readAnswer } from '../../src/openai/answer.ts'
+import { encodeVector } from '../../src/openai/embedding.ts'
+import { readProviderError } from '../../src/openai/error.ts'
+
+const encode = (value: unknown): Uint8Array => new TextEncoder().encode(typeof value === 'string' ? value : JSON.stringify(value))
+
+describe('a whole answer', () => {
+  test('says usage, model and finish reasons', () => {
+    expect(readAnswer(encode({ model: 'm', choices: [{ finish_reason: 'stop' }, { finish_reason: 'length' }, { finish_reason: null }, null], usage: { prompt_tokens: 1, completion_tokens: 2 } })))
+      .toEqual({ model: 'm', finishReasons: ['stop', 'length'], usage: { input: 1, output: 2 }, error: undefined })
+  })
+
+  test('embeddings have no output tokens', () => {
+    expect(readAnswer(encode({ usage: { prompt_tokens: 5, total_tokens: 5 } }))?.usage).toEqual({ input: 5, output: 0 })
+  })
+
+  test('an error in spite of status 200 is seen, by its tokens', () => {
+    expect(readAnswer(encode({ error: { code: 'overloaded', message: 'canary' } }))?.error).toEqual({ code: 'overloaded' })
+  })
+
+  test.each(['', '{"choices":[', '[]', 'null', 'oops'])('%j is no answer', text => {
+    expect(readAnswer(encode(text))).toBeUndefined()
+  })
+})
+
+describe('a provider\'s error', () => {
+  test('gives code and type when they are plain tokens', () => {
+    expect(readProviderError(encode({ error: { code: 'content_filter', type: 'invalid_request_error', message: 'canary' } }))).toEqual({ code: 'content_filter', type: 'invalid_request_error' })
+  })
+
+  test('gives nothing that could be text', () => {
+    expect(readProviderError(encode({ error: { code: 'the prompt was canary', type: 'x'.repeat(65) } }))).toEqual({})
+    expect(readProviderError(encode({ error: 'canary' }))).toEqual({})
+    expect(readProviderError(encode('<html>canary</html>'))).toEqual({})
+  })
+
+  test('a message about the context is the code for it', () => {
+    expect(readProviderError(encode({ error: { message: 'This model\'s maximum context length is 8 tokens', type: 'BadRequestError', code: 400 } })))
+      .toEqual({ code: 'context_length_exceeded', type: 'BadRequestError' })
+    expect(readProviderError(encode({ error: { message: 'bad temperature', type: 'BadRequestError', code: 400 } }))).toEqual({ type: 'BadRequestError' })
+  })
+})
+
+test('a vector in base64 is its 32-bit floats, low byte first', () => {
+  const vector = [1, -0.5, 0.25]
+  const bytes = Buffer.from(encodeVector(vector, 'base64') as string, 'base64')
+  expect([0, 4, 8].map(at => bytes.readFloatLE(at))).toEqual(vector)
+  expect(encodeVector(vector, 'float')).toEqual(vector)
+})
