@@ -44,7 +44,7 @@ export type Epochs = {
 const EVENTS_MAX = 200
 type Profile = ReadonlyMap<string, ReadonlySet<string>>
 
-export function createEpochs(given: { bundle: Bundle; connected: Connected; clock: Clock; rebuilt(event: PoolEvent): void }): Epochs {
+export function createEpochs(given: { readonly bundle: Bundle; readonly connected: Connected; readonly clock: Clock; readonly rebuilt: (event: PoolEvent) => void }): Epochs {
   const { connected, clock, rebuilt } = given
   const events: PoolEvent[] = []
   let epoch: Epoch = { number: 1, bundle: given.bundle, since: clock.now() }

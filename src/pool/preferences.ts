@@ -21,8 +21,8 @@ const KNOWN = ['order', 'only', 'ignore', 'allow_fallbacks', 'require_parameters
 export function readPreferences(raw: Readonly<Record<string, unknown>> | undefined): ReadPreferences {
   if (raw === undefined) return { ok: true, preferences: NONE }
   const wrong = (param: string, what: string): ReadPreferences => ({ ok: false, wrong: what, param: `provider.${param}` })
-  const unknown = Object.keys(raw).find(k => !KNOWN.includes(k))
-  if (unknown !== undefined) return wrong(unknown, `'provider.${unknown}' is not known here. Known are ${KNOWN.join(', ')}.`)
+  // An unknown name is not repeated: it could be anything.
+  if (Object.keys(raw).some(k => !KNOWN.includes(k))) return { ok: false, wrong: `'provider' holds a word that is not known here. Known are ${KNOWN.join(', ')}.`, param: 'provider' }
 
   const lists: Record<'order' | 'only' | 'ignore', readonly string[] | undefined> = { order: undefined, only: undefined, ignore: undefined }
   for (const key of ['order', 'only', 'ignore'] as const) {

@@ -93,7 +93,7 @@ describe('what the caller asks of a provider only narrows', () => {
     expect(await pool({ body: { model: 'auto', provider: { max_price: { prompt: 2 } } } })).toEqual(['small-us', 'large-fr'])
   })
   test('an unknown wish is refused, not ignored', async () => {
-    expect(await pool({ body: { model: 'auto', provider: { region: 'eu' } } })).toMatchObject({ code: 'invalid_request', param: 'provider.region' })
+    expect(await pool({ body: { model: 'auto', provider: { region: 'eu' } } })).toMatchObject({ code: 'invalid_request', param: 'provider' })
     expect(await pool({ body: { model: 'auto', provider: { only: 'one' } } })).toMatchObject({ code: 'invalid_request', param: 'provider.only' })
   })
   test('a wish that nothing satisfies is told as the wish it is', async () => {

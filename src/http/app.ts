@@ -1,0 +1,160 @@
+/**
+ * What this is for: the way in. Paths, keys, headers and bodies become calls of the gateway; answers and failures become
+ * responses. The only folder that knows Hono (in XACML's words: the PEP).
+ *
+ * What it assumes: a host that listens, speaks HTTP/1.1 or later and aborts a request's signal when its caller is gone.
+ * What it promises: nobody reaches the gateway without a key; nothing half-read reaches it at all; every response has an
+ * x-request-id, every failure one shape; nothing of a prompt, an answer or a key is in a log, a metric or an error.
+ */
+import { Hono, type Context } from 'hono'
+import { failure } from '../failure.ts'
+import type { Gateway } from '../gateway/gateway.ts'
+import { visibleModels } from '../gateway/visible.ts'
+import type { Operation } from '../policy/facts.ts'
+import { ask } from './ask.ts'
+import { readJson } from './body.ts'
+import { explainFacts } from './explain.ts'
+import { appOf, refuseAdmin } from './key.ts'
+import { listModels, type Model } from './models.ts'
+import { BUG, failed, json, statusOfReply, toResponse, type Reply } from './respond.ts'
+import { poolState, readiness } from './state.ts'
+import { readStated, type Stated } from './stated.ts'
+
+export type HttpOptions = {
+  /** The most that a request body may hold. */
+  readonly bodyBytesMax: number
+  /** Undefined: the admin paths refuse everybody. */
+  readonly adminToken: string | undefined
+  /** Whether a request comes from this machine; only the host knows. */
+  readonly clientIsLoopback: (context: Context) => boolean
+  readonly version: string
+  /** When the gateway began, in milliseconds since 1970. */
+  readonly started: number
+  /** Names of the providers that only pretend; empty when none does. */
+  readonly rehearsing: () => readonly string[]
+}
+
+export const DEFAULT_HTTP_OPTIONS: HttpOptions = {
+  bodyBytesMax: 32 * 1024 * 1024, adminToken: undefined, clientIsLoopback: () => false, version: '', started: 0, rehearsing: () => [],
+}
+
+/** One request on its way: its id, and a signal that aborts when the caller has hung up. */
+type Exchange = { readonly context: Context; readonly requestId: string; readonly receivedAt: number; readonly signal: AbortSignal }
+/** The exchange of a caller whose key was good. */
+type AppExchange = Exchange & { readonly app: string } & Pick<Extract<Stated, { ok: true }>, 'facts' | 'dryRun'>
+
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/
+const STACK_LINES_MAX = 20
+
+export function createApp(gateway: Gateway, given: Partial<HttpOptions> = {}): Hono {
+  const options: HttpOptions = { ...DEFAULT_HTTP_OPTIONS, ...given }
+  const { clock, random, log } = gateway.ports
+  const { metrics } = gateway
+  let inFlight = 0
+
+  const note = (exchange: Exchange, thrown: unknown): void => log('error', 'internal-error', { id: exchange.requestId, ...withoutMessage(thrown) })
+
+  /** The one way out of every path: identified, measured, logged; a bug is a reply too. `operation` undefined: not counted. */
+  async function reply(context: Context, operation: string | undefined, work: (exchange: Exchange, name: (app: string) => void) => Reply | Promise<Reply>): Promise<Response> {
+    const hungUp = new AbortController()
+    const callers = context.req.raw.signal
+    if (callers.aborted) hungUp.abort()
+    else callers.addEventListener('abort', () => hungUp.abort(), { once: true })
+    const exchange: Exchange = { context, requestId: requestIdOf(context.req.header('x-request-id'), random), receivedAt: clock.now(), signal: hungUp.signal }
+    if (operation !== undefined) metrics.set('bailiwick_requests_in_flight', ++inFlight)
+
+    let app: string | undefined
+    let made: Reply
+    try {
+      made = await work(exchange, name => { app = name })
+    } catch (thrown) {
+      note(exchange, thrown)
+      made = failed(BUG)
+    }
+    const respondWith = (outcome: Reply): Response => toResponse(outcome, {
+      requestId: exchange.requestId,
+      broke: thrown => note(exchange, thrown),
+      ended: how => {
+        if (how === 'left') hungUp.abort()
+        if (operation === undefined) return
+        metrics.set('bailiwick_requests_in_flight', --inFlight)
+        const code = how === 'left' ? 'cancelled' : outcome.kind === 'failed' ? outcome.failure.code : 'ok'
+        metrics.count('bailiwick_requests_total', { operation, code })
+        log('info', 'request', {
+          id: exchange.requestId, app, operation, status: statusOfReply(outcome), code,
+          ms: clock.now() - exchange.receivedAt, decision: outcome.headers['x-bailiwick-decision'],
+        })
+      },
+    })
+    try {
+      return respondWith(made)
+    } catch (thrown) {
+      note(exchange, thrown)
+      return respondWith(failed(BUG))
+    }
+  }
+
+  /** A path for apps: a good key, and headers that can be read. */
+  const forApp = (operation: string, work: (exchange: AppExchange) => Reply | Promise<Reply>) => (context: Context): Promise<Response> =>
+    reply(context, operation, async (exchange, name) => {
+      const { bundle } = gateway.epochs.current()
+      const known = await appOf(context.req.header('authorization'), { bundle, isLoopback: () => options.clientIsLoopback(context) })
+      if (!known.ok) return failed(known.failure)
+      name(known.app)
+      const stated = readStated(context.req.raw.headers, bundle.rulebook)
+      if (!stated.ok) return failed(stated.failure)
+      for (const header of stated.unread) log('warn', 'bad-input', { id: exchange.requestId, app: known.app, header })
+      return work({ ...exchange, app: known.app, facts: stated.facts, dryRun: stated.dryRun })
+    })
+
+  const forAdmin = (work: (exchange: Exchange) => Reply | Promise<Reply>) => (context: Context): Promise<Response> =>
+    reply(context, 'admin', async exchange => {
+      const refused = await refuseAdmin(context.req.header('authorization'), options.adminToken)
+      return refused === undefined ? work(exchange) : failed(refused)
+    })
+
+  const asking = (operation: Operation) => forApp(operation, ({ context, requestId, receivedAt, signal, app, facts, dryRun }) => ask(gateway, {
+    operation, requestId, app, request: context.req.raw, stated: facts, dryRun, bodyBytesMax: options.bodyBytesMax, receivedAt, signal,
+  }))
+
+  const models = ({ app, facts }: AppExchange): readonly Model[] => listModels(visibleModels(gateway, app, facts), options.started)
+  const alive = (context: Context): Promise<Response> => reply(context, undefined, () => json({ status: 'alive', version: options.version }))
+  const ready = (context: Context): Promise<Response> => reply(context, undefined, () => json(readiness(gateway, options)))
+
+  return new Hono()
+    .post('/v1/chat/completions', asking('chat'))
+    .post('/v1/completions', asking('completion'))
+    .post('/v1/embeddings', asking('embedding'))
+    .get('/v1/models', forApp('models', exchange => json({ object: 'list', data: models(exchange) })))
+    .get('/v1/models/:id{.+}', forApp('models', exchange => {
+      const model = models(exchange).find(m => m.id === exchange.context.req.param('id'))
+      return model === undefined ? failed(failure('model_not_found', 'This key may use no model of this name. GET /v1/models lists those that it may use.', { param: 'model' })) : json(model)
+    }))
+    .get('/health/liveliness', alive)
+    .get('/healthz', alive)
+    .get('/health/readiness', ready)
+    .get('/readyz', ready)
+    .get('/metrics', context => reply(context, undefined, () => (
+      { kind: 'whole', headers: {}, contentType: 'text/plain; version=0.0.4; charset=utf-8', body: new TextEncoder().encode(metrics.text()) })))
+    .get('/admin/pool', forAdmin(() => json(poolState(gateway))))
+    .post('/admin/explain', forAdmin(async ({ context }) => {
+      const read = await readJson(context.req.raw, options.bodyBytesMax)
+      if (!read.ok) return failed(read.failure)
+      const explained = explainFacts(gateway, read.body.value)
+      return explained.ok ? json(explained.explanation) : failed(explained.failure)
+    }))
+    .notFound(context => reply(context, 'unknown', () => failed(failure('unknown_url',
+      'There is nothing at this path with this method. Models answer at POST /v1/chat/completions, /v1/completions and /v1/embeddings; GET /v1/models lists them.'))))
+}
+
+/** The caller's own id where it is one, else a new one. */
+function requestIdOf(given: string | undefined, random: () => number): string {
+  if (given !== undefined && REQUEST_ID.test(given)) return given
+  return `req_${Array.from({ length: 4 }, () => Math.floor(random() * 2 ** 32).toString(16).padStart(8, '0')).join('')}`
+}
+
+/** What may be logged of something thrown: its name and where, never its message, which may hold anything. */
+function withoutMessage(thrown: unknown): { readonly error: string; readonly stack: readonly string[] } {
+  if (!(thrown instanceof Error)) return { error: typeof thrown, stack: [] }
+  return { error: thrown.name, stack: (thrown.stack ?? '').split('\n').filter(line => /^ +at /.test(line)).slice(0, STACK_LINES_MAX).map(line => line.trim()) }
+}
