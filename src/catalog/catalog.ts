@@ -3,6 +3,7 @@
  * what it costs. What it assumes: compiled by bundle/. What it promises: connection and fit never enter a decision.
  */
 import type { Operation } from '../policy/facts.ts'
+import type { RuledDeployment } from '../policy/rule.ts'
 
 export type Capability = 'tools' | 'vision' | 'json-schema' | 'prefill' | 'reasoning' | 'parallel-tools'
 export const CAPABILITIES = ['tools', 'vision', 'json-schema', 'prefill', 'reasoning', 'parallel-tools'] as const satisfies readonly Capability[]
@@ -51,6 +52,19 @@ export type Deployment = {
   readonly discovered: boolean
 }
 
+/** What a provider's file says for all its deployments, for those that are discovered later. */
+export type ProviderDefaults = {
+  readonly facts: RuledDeployment['facts']
+  /** The zone in which its dates are written. */
+  readonly zone: string
+  readonly price: Price | undefined
+  readonly context: number | undefined
+  readonly maxOutput: number | undefined
+  readonly can: readonly Capability[]
+  readonly quality: number | undefined
+  readonly timeouts: Timeouts
+}
+
 export type Provider = {
   readonly name: string
   readonly title: string | undefined
@@ -58,6 +72,7 @@ export type Provider = {
   readonly discover: 'models' | undefined
   /** What it pretends to be: us-cloud, eu-cloud or local. Absent for a real provider. */
   readonly rehearsal: string | undefined
+  readonly defaults?: ProviderDefaults
 }
 
 /** A model that a server says it holds. */

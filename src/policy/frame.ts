@@ -5,6 +5,7 @@
  * What it promises: every question of time (windows, modes, exceptions, group members, stale facts) is answered here,
  * once per stretch, so that no decision, report or explanation can answer it differently.
  */
+import { countryOf } from './countries.ts'
 import type { Facts } from './facts.ts'
 import { evaluate, factsIn, resolve, type Condition, type Members } from './match.ts'
 import type { Duties, Edge, Exception, Instant, Rule, Rulebook, Window } from './rule.ts'
@@ -166,13 +167,13 @@ export function combineDuties(duties: readonly Duties[], members: Members): Comb
   }
 }
 
-/** What all lists of places allow: the names they share, and the countries they share beyond those. */
+/** What all lists of places allow: the names they share, and the places they share beyond those. */
 function commonPlaces(lists: readonly (readonly string[])[], members: Members): readonly string[] {
+  const placesIn = (names: readonly string[]): readonly string[] => names.flatMap(n => members.get(n) ?? [n])
+  const covers = (places: readonly string[], place: string): boolean => places.includes(place) || places.includes(countryOf(place))
+  const all = lists.map(placesIn)
   const shared = lists[0]!.filter(name => lists.every(l => l.includes(name)))
-  const covers = (names: readonly string[], country: string): boolean =>
-    names.some(n => n === country || members.get(n)?.includes(country) === true || (country.includes('-') && n === country.slice(0, 2)))
-  const countries = lists.flat().flatMap(n => members.get(n) ?? [n])
-  const beyond = countries.filter(c => !covers(shared, c) && lists.every(l => covers(l, c)))
+  const beyond = all.flat().filter(place => !covers(placesIn(shared), place) && all.every(places => covers(places, place)))
   return [...new Set([...shared, ...beyond])].sort()
 }
 

@@ -194,7 +194,7 @@ const app = (name: string): fc.Arbitrary<App> => grants.map(granted => ({
 const assumable = REQUEST.filter(name => !['app', 'data'].includes(name))
 const assumption: fc.Arbitrary<Assumption> = fc.constantFrom(...assumable).chain(fact => fc.record({
   fact: fc.constant(fact),
-  value: requestFacts.get(fact)!.ordered === true ? value(requestFacts.get(fact)!) : fc.oneof({ weight: 3, arbitrary: value(requestFacts.get(fact)!) }, { weight: 1, arbitrary: fc.constant(NOT_COLLECTED) }),
+  value: fc.oneof({ weight: 3, arbitrary: value(requestFacts.get(fact)!) }, { weight: 1, arbitrary: fc.constant(NOT_COLLECTED) }),
   basis: fc.constant('a basis'), owner: fc.constant('hr@example.eu'), until: later, place: fc.constant({ file: 'apps/registered.yaml', line: 9, column: 3 }),
 }))
 const closeUpward = (labels: readonly string[]): string[] => {

@@ -60,7 +60,7 @@ export async function serve(policies: string, { data = freshFolder(), args = [],
   child.stdin!.end()
   let out = '', err = ''
   const waiting = new Set<() => void>()
-  const look = (): void => { for (const check of [...waiting]) check() }
+  const look = (): void => { waiting.forEach(check => check()) }
   child.stdout!.on('data', (bytes: Buffer) => { out += bytes.toString(); look() })
   child.stderr!.on('data', (bytes: Buffer) => { err += bytes.toString(); look() })
   const end = ended(child)

@@ -1,0 +1,43 @@
+/**
+ * What this is for: YAML text to a frozen, digested bundle. `compile` is the one entry.
+ * What it assumes: file names are relative to the policies folder, with forward slashes.
+ * What it promises: all problems of all files in one run; a bundle only when there is no error; never a half-applied file.
+ */
+import type { Catalog } from '../catalog/catalog.ts'
+import type { Rulebook } from '../policy/rule.ts'
+import type { Problem } from './problem.ts'
+
+/** What a gateway needs from an app file besides the law. */
+export type AppConnection = {
+  readonly app: string
+  /** `sha256:` and 64 hex digits. */
+  readonly keyHashes: readonly string[]
+  readonly substitutes: 'yes' | 'same-developer' | 'no'
+  readonly ladder: readonly string[] | undefined
+  readonly limits: { readonly requestsPerMinute?: number; readonly tokensPerMinute?: number; readonly spendPerDay?: { readonly amount: number; readonly currency: string } }
+  /** The key works only from a loopback address. */
+  readonly loopbackOnly: boolean
+}
+
+/** A date that makes `check` exit 5: a review-by, a good-until or an as-of that has passed. */
+export type Dated = { readonly file: string; readonly line: number; readonly column: number; readonly what: string; readonly at: number }
+
+export type Bundle = {
+  /** SHA-256 over every file that can change a decision or a connection (tests left out), lower-case hex. */
+  readonly digest: string
+  /** SHA-256 over the catalog files and what discovery added. */
+  readonly catalogDigest: string
+  readonly rulebook: Rulebook
+  readonly catalog: Catalog
+  readonly apps: ReadonlyMap<string, AppConnection>
+  /** App name by key hash. */
+  readonly appByKeyHash: ReadonlyMap<string, string>
+  /** Reviews and facts with their due instants, for `check`. */
+  readonly due: readonly Dated[]
+  readonly warnings: readonly Problem[]
+}
+
+/** The policies folder as text, by file name relative to it. */
+export type Sources = ReadonlyMap<string, string>
+
+export type Compiled = { readonly ok: true; readonly bundle: Bundle } | { readonly ok: false; readonly problems: readonly Problem[] }

@@ -1,0 +1,183 @@
+/** Catalog files: one provider, its deployments, and the facts that hold for them until a date (policy-files). */
+import { DEFAULT_TIMEOUTS, type Capability, type Connection, type Deployment, type Price, type Provider, type ProviderDefaults, type Timeouts } from '../catalog/catalog.ts'
+import { DEPLOYMENT_FACTS, NAME_FACTS, type FactDefinition, type Operation, type Value } from '../policy/facts.ts'
+import type { DatedFact, RuledDeployment } from '../policy/rule.ts'
+import type { Dated } from './bundle.ts'
+import { entryOf, valueOf, type Scalar, type Tree } from './parse.ts'
+import type { Reading } from './reading.ts'
+
+export type CatalogFile = {
+  readonly provider: Provider | undefined
+  /** As written, both forms in step. */
+  readonly deployments: readonly ({ readonly ruled: RuledDeployment; readonly deployment: Deployment } | undefined)[]
+  readonly zone: string | undefined
+  readonly due: readonly Dated[]
+}
+
+const FACTS: readonly FactDefinition[] = DEPLOYMENT_FACTS.filter(f => !(NAME_FACTS as readonly string[]).includes(f.name))
+const OPERATIONS_UNSTATED: readonly Operation[] = ['chat', 'completion']
+
+type Facts = Readonly<Record<string, DatedFact | undefined>>
+
+export function readCatalogFile(tree: Tree, reading: Reading): CatalogFile {
+  const zone = reading.zone(tree)
+  const due: Dated[] = []
+  const name = reading.scalar(tree, 'provider')
+  if (name?.text === 'unknown') reading.refuse(name, 'reserved-name', 'unknown has a meaning of its own', 'choose another name')
+  reading.day(tree, 'facts-as-of')
+  const goodUntil = readEnd(tree, zone, `provider ${name?.text ?? ''}`, due, reading)
+  const facts = readFacts(tree, { zone, goodUntil, of: `provider ${name?.text ?? ''}` }, due, reading)
+  const above = readFit(tree, reading)
+  const rehearsal = reading.text(tree, 'rehearsal')
+  if (rehearsal !== undefined && above.baseUrl !== undefined) {
+    reading.refuse(entryOf(tree, 'base-url')!.at, 'rehearsal-address', 'A rehearsal provider is started here and has no address of its own', 'delete base-url or rehearsal')
+  }
+  const wanting = (rehearsal ?? reading.text(tree, 'discover')) !== undefined && connect(above, rehearsal !== undefined) === undefined
+  if (wanting && above.dialect === undefined) {
+    const word = rehearsal === undefined ? 'discover' : 'rehearsal'
+    reading.refuse(entryOf(tree, word)!.at, 'connection-missing', `${word} needs a dialect`, 'add "dialect: openai" or "dialect: ollama"')
+  } else if (wanting) {
+    reading.refuse(entryOf(tree, 'discover')!.at, 'connection-missing', 'discover needs the address of the server', 'add "base-url: ..."')
+  }
+
+  const list = valueOf(tree, 'deployments')
+  const deployments = (list?.kind === 'list' ? list.items : []).map(item => {
+    const label = reading.scalar(item, 'deployment'), model = reading.scalar(item, 'model')
+    for (const part of [label, model]) if (part?.text === 'unknown') reading.refuse(part, 'reserved-name', 'unknown has a meaning of its own', 'choose another name')
+    reading.day(item, 'facts-as-of')
+    const what = `deployment ${label?.text ?? ''}`
+    const end = entryOf(item, 'good-until') === undefined ? goodUntil : readEnd(item, zone, what, due, reading)
+    const own = readFacts(item, { zone, goodUntil: end, of: what }, due, reading)
+    const fit = readFit(item, reading)
+    const connection = connect({ ...above, ...fit }, rehearsal !== undefined)
+    const written = [item, tree].flatMap(block => (['base-url', 'dialect'] as const).map(word => entryOf(block, word))).find(e => e !== undefined)
+    if (written !== undefined && connection === undefined && !wanting) {
+      const word = written.key === 'dialect' ? 'base-url' : 'dialect'
+      reading.refuse(written.at, 'connection-missing', `${written.key} needs a ${word} beside it`, `add "${word}: ..." to the deployment or at the top of the file`)
+    }
+    if (label === undefined || model === undefined || name === undefined) return undefined
+    const all: Facts = { ...facts, ...own }
+    const { price } = { ...above, ...fit }
+    return {
+      ruled: { name: label.text, model: model.text, provider: name.text, facts: all, price: price && price.input + price.output },
+      deployment: deploymentOf({
+        name: label.text, model: model.text, provider: name.text, upstreamModel: reading.text(item, 'upstream-model') ?? afterSlash(model.text),
+        connection, rehearsal: rehearsal !== undefined, facts: all, fit: { ...above, ...fit, timeouts: { ...above.timeouts, ...fit.timeouts } }, discovered: false,
+      }),
+    }
+  })
+
+  const connection = connect(above, rehearsal !== undefined)
+  const provider: Provider | undefined = name && {
+    name: name.text, title: reading.text(tree, 'title'), connection, discover: reading.text(tree, 'discover') === 'models' ? 'models' : undefined, rehearsal,
+    defaults: { facts, zone: zone ?? 'UTC', price: above.price, context: above.context, maxOutput: above.maxOutput, can: above.can ?? [], quality: above.quality, timeouts: { ...DEFAULT_TIMEOUTS, ...above.timeouts } },
+  }
+  return { provider, deployments, zone, due }
+}
+
+const afterSlash = (model: string): string => model.slice(model.indexOf('/') + 1)
+
+/** `good-until` of a block, noted as due. */
+function readEnd(tree: Tree, zone: string | undefined, of: string, due: Dated[], reading: Reading): number {
+  const written = reading.scalar(tree, 'good-until')
+  const at = reading.over(tree, 'good-until', zone)
+  if (written === undefined || at === undefined) return -Infinity
+  due.push({ file: reading.file, line: written.line, column: written.column, what: `good-until of ${of}`, at })
+  return at
+}
+
+type Place = { readonly zone: string | undefined; readonly goodUntil: number; readonly of: string }
+
+/** The facts that a block states; a fact stated as unknown is there and undefined, and so hides an inherited one. */
+function readFacts(tree: Tree, { zone, goodUntil, of }: Place, due: Dated[], reading: Reading): Facts {
+  const facts: Record<string, DatedFact | undefined> = {}
+  for (const fact of FACTS) {
+    const entry = entryOf(tree, fact.name)
+    if (entry === undefined) continue
+    const long = entry.value.kind === 'mapping' ? entry.value : undefined
+    const written = long === undefined ? entry.value : valueOf(long, 'value')
+    if (long !== undefined) reading.day(long, 'as-of')
+    const end = long === undefined || entryOf(long, 'good-until') === undefined ? goodUntil : readEnd(long, zone, `${fact.name} of ${of}`, due, reading)
+    const value = written && readValue(fact, written, reading)
+    facts[fact.name] = value === undefined ? undefined : { value, goodUntil: end }
+  }
+  return facts
+}
+
+/** Undefined for `unknown`; a list with `unknown` among its elements is not known as a whole (section 15). */
+function readValue(fact: FactDefinition, written: Tree, reading: Reading): Value | undefined {
+  const scalars: readonly Scalar[] = reading.scalars(written)
+  const read = scalars.filter(s => s.text !== 'unknown').map(s => reading.element(fact, s))
+  if (read.length < scalars.length || !read.every(v => v !== undefined)) return undefined
+  return fact.shape === 'set' ? [...new Set(read.map(String))] : read[0]
+}
+
+type Fit = {
+  readonly dialect?: Connection['dialect']
+  readonly baseUrl?: string
+  readonly key?: string
+  readonly context?: number
+  readonly maxOutput?: number
+  readonly can?: readonly Capability[]
+  readonly price?: Price
+  readonly quality?: number
+  readonly timeouts?: Partial<Timeouts>
+}
+
+/** What a block says about connection and fit; only what is written, so that it can be laid over what is above it. */
+function readFit(tree: Tree, reading: Reading): Fit {
+  const dialect = reading.text(tree, 'dialect'), baseUrl = reading.text(tree, 'base-url'), key = reading.text(tree, 'key')
+  const context = reading.count(reading.scalar(tree, 'context')), maxOutput = reading.count(reading.scalar(tree, 'max-output'))
+  const can = reading.list(tree, 'can'), quality = reading.count(reading.scalar(tree, 'quality'))
+  const price = valueOf(tree, 'price'), timeouts = valueOf(tree, 'timeouts')
+  const currency = price && reading.text(price, 'currency')
+  return {
+    ...(dialect !== undefined && { dialect: dialect as Connection['dialect'] }), ...(baseUrl !== undefined && { baseUrl: baseUrl.replace(/\/+$/, '') }),
+    ...(key !== undefined && { key }), ...(context !== undefined && { context }), ...(maxOutput !== undefined && { maxOutput }),
+    ...(can && { can: can.map(c => c.text as Capability) }), ...(quality !== undefined && { quality }),
+    ...(price && currency !== undefined && { price: { input: Number(reading.text(price, 'input')), output: Number(reading.text(price, 'output')), currency } }),
+    ...(timeouts && { timeouts: readTimeouts(timeouts, reading) }),
+  }
+}
+
+const WAITS = { connect: 'connect', 'first-token': 'firstToken', idle: 'idle', total: 'total' } as const
+const UNITS = { ms: 1, s: 1_000, m: 60_000 } as const
+
+function readTimeouts(tree: Tree, reading: Reading): Partial<Timeouts> {
+  const read: { -readonly [wait in keyof Timeouts]?: number } = {}
+  for (const [word, wait] of Object.entries(WAITS)) {
+    const parts = /^(\d+)(ms|s|m)$/.exec(reading.text(tree, word) ?? '')
+    if (parts !== null) read[wait] = Number(parts[1]) * UNITS[parts[2] as keyof typeof UNITS]
+  }
+  return read
+}
+
+function connect({ dialect, baseUrl, key }: Fit, rehearsal: boolean): Connection | undefined {
+  const address = rehearsal ? '' : baseUrl
+  return dialect === undefined || address === undefined ? undefined : { dialect, baseUrl: address, key }
+}
+
+type Described = Pick<Deployment, 'name' | 'model' | 'provider' | 'upstreamModel' | 'connection' | 'rehearsal' | 'discovered'>
+  & { readonly facts: Facts; readonly fit: Fit; readonly operations?: readonly Operation[] }
+
+/** A deployment as the gateway needs it. Facts are repeated for answers and records whatever their date. */
+export function deploymentOf({ facts, fit, operations, ...named }: Described): Deployment {
+  const known = (fact: string): Value | undefined => facts[fact]?.value
+  return {
+    ...named,
+    operations: operations ?? known('operations') as readonly Operation[] | undefined ?? OPERATIONS_UNSTATED,
+    context: fit.context, maxOutput: fit.maxOutput, can: fit.can ?? [], price: fit.price, quality: fit.quality,
+    embeddingSpace: known('embedding-space') as string | undefined,
+    timeouts: { ...DEFAULT_TIMEOUTS, ...fit.timeouts },
+    processedIn: known('processed-in') as readonly string[] | undefined,
+    developerIn: known('developer-in') as string | undefined,
+    hosting: known('hosting') as string | undefined,
+  }
+}
+
+/** The defaults of a provider as what may be laid under a discovered model. */
+export const fitOf = (defaults: ProviderDefaults): Fit => ({
+  can: defaults.can, timeouts: defaults.timeouts,
+  ...(defaults.context !== undefined && { context: defaults.context }), ...(defaults.maxOutput !== undefined && { maxOutput: defaults.maxOutput }),
+  ...(defaults.price !== undefined && { price: defaults.price }), ...(defaults.quality !== undefined && { quality: defaults.quality }),
+})

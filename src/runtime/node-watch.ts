@@ -1,0 +1,132 @@
+/**
+ * What this is for: the one clock of the process. It notices changed policies, edges of time and what discovery finds.
+ *
+ * What it promises: one thing at a time, so that two changes never race for the bundle in force; policies that do not compile
+ * change nothing but an alarm.
+ */
+import type { Bundle, Sources } from '../bundle/bundle.ts'
+import { compile } from '../bundle/compile.ts'
+import type { Problem } from '../bundle/problem.ts'
+import type { Gateway } from '../gateway/gateway.ts'
+import type { Connections } from './node-connections.ts'
+import { readPolicies, sameSources, signatureOf } from './node-policies.ts'
+
+const TICK_MS = 250
+const DISCOVERY_EVERY_MS = 30_000
+const DISCOVERY_WITHIN_MS = 5_000
+const ALARM = 'policies'
+
+export type Watched = {
+  readonly gateway: Gateway
+  readonly connections: Connections
+  readonly folder: string
+  /** What is in force at the beginning. */
+  readonly sources: Sources
+  readonly bundle: Bundle
+}
+
+/** Looks every quarter of a second, until `end`. */
+export function watch({ gateway, connections, folder, ...begun }: Watched): { end(): void } {
+  const { clock, background } = gateway.ports
+  let { sources, bundle } = begun
+  let signature: string | undefined
+  /** The content and the alarm of policies that were not taken. */
+  let refused: Sources | undefined
+  let complaint: string | undefined
+  let discoveryDueAt = clock.now() + DISCOVERY_EVERY_MS
+  let isAsking = false
+  let hasFound = false
+  let isBusy = false
+  let hasEnded = false
+
+  const keepOld = (message: string): void => {
+    if (message === complaint) return
+    complaint = message
+    gateway.metrics.count('bailiwick_bundle_reload_failed_total')
+    gateway.raise(ALARM, `${message} The earlier policies stay in force.`)
+  }
+  const allIsWell = (): void => {
+    refused = undefined
+    complaint = undefined
+    gateway.clear(ALARM)
+  }
+  const putInForce = async (next: Bundle, cause: string): Promise<void> => {
+    const wired = await connections.wire(next)
+    if (!hasEnded) gateway.epochs.swap(wired, cause)
+  }
+
+  const reload = async (): Promise<void> => {
+    const seen = await signatureOf(folder)
+    if (seen === signature) return
+    const read = await readPolicies(folder)
+    // What could not be read is looked at again at the next tick, whatever its signature.
+    signature = read.ok ? seen : undefined
+    if (!read.ok) {
+      refused = undefined
+      return keepOld(read.wrong)
+    }
+    if (sameSources(read.sources, sources)) return allIsWell()
+    if (refused !== undefined && sameSources(read.sources, refused)) return
+    const compiled = await compile(read.sources)
+    for (const problem of compiled.ok ? compiled.bundle.warnings : compiled.problems) logProblem(gateway, problem)
+    if (!compiled.ok) {
+      refused = read.sources
+      return keepOld(firstOf(compiled.problems))
+    }
+    // A changed test changes the text and nothing that is in force.
+    if (compiled.bundle.digest !== bundle.digest) {
+      await putInForce(compiled.bundle, 'policies changed')
+      bundle = compiled.bundle
+      discoveryDueAt = clock.now()
+    }
+    sources = read.sources
+    allIsWell()
+  }
+
+  /** Asking goes on beside the ticks: a server that is slow to answer delays no change of the law. */
+  const discover = (): void => {
+    if (isAsking || clock.now() < discoveryDueAt) return
+    isAsking = true
+    discoveryDueAt = clock.now() + DISCOVERY_EVERY_MS
+    background(connections.ask(bundle, DISCOVERY_WITHIN_MS)
+      .then(changed => { hasFound ||= changed })
+      .finally(() => { isAsking = false }))
+  }
+
+  const tick = async (): Promise<void> => {
+    if (isBusy) return
+    isBusy = true
+    try {
+      await reload()
+      gateway.epochs.current()
+      discover()
+      if (!hasFound) return
+      await putInForce(bundle, 'discovery')
+      hasFound = false
+    } catch (error) {
+      // A fault of ours or of the machine: nothing was put in force, so it is tried again at the next tick.
+      signature = undefined
+      keepOld(`A change could not be carried out (${error instanceof Error ? error.name : typeof error}).`)
+    } finally {
+      isBusy = false
+    }
+  }
+  const timer = setInterval(() => background(tick()), TICK_MS)
+  return {
+    end() {
+      hasEnded = true
+      clearInterval(timer)
+    },
+  }
+}
+
+export function logProblem({ ports: { log } }: Gateway, { severity, ...problem }: Problem): void {
+  log(severity === 'error' ? 'error' : 'warn', 'policy-problem', problem)
+}
+
+function firstOf(problems: readonly Problem[]): string {
+  const errors = problems.filter(p => p.severity === 'error')
+  const first = errors[0] ?? problems[0]
+  if (first === undefined) return 'The policies do not compile.'
+  return `${first.file}:${first.line}:${first.column}: ${first.wrong}${errors.length > 1 ? ` (the first of ${errors.length} problems)` : ''}`
+}

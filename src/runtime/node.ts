@@ -1,0 +1,50 @@
+/**
+ * What this is for: the executable on Node. It hands arguments, environment, streams and the machine to the command line
+ * and ends with its exit code.
+ */
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import type { Host, RehearseOptions } from '../cli/host.ts'
+import { main } from '../cli/main.ts'
+import { readPolicies } from './node-policies.ts'
+import { startRehearsal } from './node-rehearsal.ts'
+import { nodeClock } from './node-ports.ts'
+import { toldToStop } from './node-stop.ts'
+
+const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { readonly version: string }
+
+const host: Host = {
+  version: manifest.version,
+  environment: process.env,
+  now: Date.now,
+  out: words => { process.stdout.write(words) },
+  err: words => { process.stderr.write(words) },
+  readInput: () => text(process.stdin),
+  randomBytes,
+  readFolder: readPolicies,
+  starterFolder: fileURLToPath(new URL('../../policies', import.meta.url)),
+  // The gateway and its packages are loaded by the command that needs them: the others answer at once.
+  serve: async options => (await import('./node-serve.ts')).serve(options, host),
+  rehearse,
+}
+
+async function rehearse({ pretends, models, hostname, port }: RehearseOptions): Promise<number> {
+  const stop = toldToStop()
+  const server = await startRehearsal({ pretends, models, hostname, port, clock: nodeClock })
+  host.out(`ready ${server.url}\n`)
+  await stop.first
+  void stop.second.then(() => server.cut())
+  await server.close()
+  return 0
+}
+
+// Whoever reads our output may leave before the end, as `head` does; that is no error of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
+
+process.exitCode = await main(process.argv.slice(2), host)
+// What was written leaves first; a socket that somebody forgot keeps nobody waiting.
+process.stdout.write('', () => process.stderr.write('', () => process.exit()))

@@ -1,0 +1,81 @@
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { cleanUp, folderOf, freshFolder } from '../support/processes.ts'
+import { app, policy, provider, rule } from '../support/tree.ts'
+import { run } from './stand-in.ts'
+
+const GOOD = {
+  'apps/desk.yaml': app('desk'),
+  'catalog/own.yaml': provider('own', 'hosting: local\nprocessed-in: [FR]', ['{ deployment: ours, model: own/small }', '{ deployment: ours-too, model: own/large }']),
+  'rules/place.policy.yaml': policy('place', rule('stays', 'require:\n  processed-in: { only: [FR] }')),
+}
+const BROKEN = { ...GOOD, 'rules/place.policy.yaml': policy('place', rule('stays', 'require:\n  processed-in: { only: [FRA] }')) }
+
+describe('check', () => {
+  afterEach(cleanUp)
+
+  it('counts what compiles', async () => {
+    const said = await run(['check', folderOf(GOOD)])
+    expect(said.code).toBe(0)
+    expect(said.out).toMatch(/^policies: 1 rule, 2 deployments, 1 app, bundle [0-9a-f]{12}/m)
+  })
+
+  it('points at what does not compile, with line and caret, and ends with 3', async () => {
+    const said = await run(['check', folderOf(BROKEN)])
+    expect(said.code).toBe(3)
+    expect(said.out).toMatch(/^rules\/place\.policy\.yaml:12:30: .*FRA.*\n {2}.*processed-in: \{ only: \[FRA\] \}\n +\^/m)
+  })
+
+  it('lists the problems of all files in one run', async () => {
+    const said = await run(['check', folderOf({ ...BROKEN, 'apps/desk.yaml': app('desk', 'grant: all') })])
+    expect(said.out).toContain('apps/desk.yaml:')
+    expect(said.out).toContain('rules/place.policy.yaml:')
+  })
+
+  it('gives the same as JSON', async () => {
+    const good = await run(['check', folderOf(GOOD), '--format', 'json'])
+    expect(JSON.parse(good.out)).toMatchObject({ compiles: true, exit: 0, rules: 1, deployments: 2, apps: 1, bundle: expect.stringMatching(/^[0-9a-f]{64}$/) as string, overdue: [] })
+    const broken = await run(['check', folderOf(BROKEN), '--format', 'json'])
+    expect(broken.code).toBe(3)
+    expect(JSON.parse(broken.out)).toMatchObject({ compiles: false, exit: 3, problems: [{ file: 'rules/place.policy.yaml', severity: 'error' }] })
+  })
+
+  it('ends with 5 from the instant at which a date has passed, and not before', async () => {
+    const folder = folderOf({ ...GOOD, 'catalog/own.yaml': GOOD['catalog/own.yaml'].replace('good-until: 2040-01-01', 'good-until: 2030-06-30') })
+    expect((await run(['check', folder, '--at', '2030-06-30T23:59:59Z'])).code).toBe(0)
+    const said = await run(['check', folder, '--at', '2030-07-01T00:00:00Z'])
+    expect(said.code).toBe(5)
+    expect(said.out).toMatch(/^catalog\/own\.yaml:\d+:\d+: overdue: /m)
+  })
+
+  it('calls what does not compile so even when something is overdue as well', async () => {
+    const folder = folderOf({ ...BROKEN, 'catalog/own.yaml': BROKEN['catalog/own.yaml'].replace('good-until: 2040-01-01', 'good-until: 2026-02-01') })
+    expect((await run(['check', folder])).code).toBe(3)
+  })
+
+  it('lets warnings pass, unless it is strict', async () => {
+    const folder = folderOf({ ...GOOD, 'rules/place.policy.yaml': policy('place', rule('stays', 'require:\n  certificates: [seen-once-only]')) })
+    const said = await run(['check', folder])
+    expect(said.out).toContain('warning: ')
+    expect(said.code).toBe(0)
+    expect((await run(['check', folder, '--strict'])).code).toBe(3)
+    expect((await run(['check', folderOf(GOOD), '--strict'])).code).toBe(0)
+  })
+
+  it('ends with 2 for a folder that is not there or holds nothing', async () => {
+    const nowhere = join(freshFolder(), 'nowhere')
+    const missing = await run(['check', nowhere])
+    expect(missing).toMatchObject({ code: 2, out: '' })
+    expect(missing.err).toContain(`${nowhere} does not exist`)
+    expect(await run(['check', freshFolder()])).toMatchObject({ code: 2 })
+  })
+
+  it('looks where BAILIWICK_POLICIES says when no folder is named', async () => {
+    expect((await run(['check'], { environment: { BAILIWICK_POLICIES: folderOf(GOOD) } })).code).toBe(0)
+    expect((await run(['check'], { environment: { BAILIWICK_POLICIES: folderOf(BROKEN) } })).code).toBe(3)
+  })
+
+  it('refuses a time without an offset, or that does not exist', async () => {
+    for (const at of ['2030-06-30', '2030-06-30T12:00:00', '2030-02-30T12:00:00Z', 'tomorrow']) expect((await run(['check', folderOf(GOOD), '--at', at])).code).toBe(2)
+  })
+})

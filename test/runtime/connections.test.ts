@@ -1,0 +1,96 @@
+import { appendFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { cleanUp, folderOf, serve } from '../support/processes.ts'
+import { provider } from '../support/tree.ts'
+import { chat, onlyIn, PLACE_RULE, pool, readiness, real, REHEARSAL, unfit } from './places.ts'
+import { startProvider, type ProviderInHand } from './provider-in-hand.ts'
+
+describe('what a gateway is connected to', () => {
+  const providers: ProviderInHand[] = []
+  afterEach(async () => {
+    await cleanUp()
+    await Promise.all(providers.splice(0).map(p => p.close()))
+  })
+  const inHand = async (models: readonly string[] = []): Promise<ProviderInHand> => {
+    const started = await startProvider(models)
+    providers.push(started)
+    return started
+  }
+  const discovering = (url: string): string => provider('own', `dialect: openai\nbase-url: ${url}\ndiscover: models\nprocessed-in: [FR]\nhosting: local`, ['{ deployment: own-listed, model: own/listed }'])
+
+  it('is a rehearsal when nothing real is there, and says so', async () => {
+    const gateway = await serve(folderOf(REHEARSAL))
+    expect((await readiness(gateway)).rehearsal).toEqual(['pretend-eu', 'pretend-us'])
+    expect(gateway.log().some(line => line.event === 'rehearsal')).toBe(true)
+    expect(await unfit(gateway)).toEqual({ 'eu-one': '', 'us-one': '' })
+    expect(JSON.stringify(await (await chat(gateway)).json())).toContain('rehearsal')
+  })
+
+  it('is no rehearsal beside a real provider', async () => {
+    const { url } = await inHand()
+    const gateway = await serve(folderOf({ ...REHEARSAL, 'catalog/real.yaml': real(url) }))
+    expect((await readiness(gateway)).rehearsal).toBe(false)
+    expect(await unfit(gateway)).toEqual({ 'eu-one': 'rehearsal-off', 'us-one': 'rehearsal-off', 'real-one': '' })
+    expect((await chat(gateway)).headers.get('x-bailiwick-deployment')).toBe('real-one')
+  })
+
+  it('does not take a provider without its key, or without a connection, for real', async () => {
+    const { url } = await inHand()
+    const files = { ...REHEARSAL, 'catalog/real.yaml': real(url, '\nkey: env:REAL_KEY'), 'catalog/facts.yaml': provider('facts', '', ['{ deployment: facts-only, model: facts/one }']) }
+    const without = await serve(folderOf(files))
+    expect(await unfit(without)).toEqual({ 'facts-only': 'no-connection', 'real-one': 'no-key', 'eu-one': '', 'us-one': '' })
+    const withKey = await serve(folderOf(files), { environment: { REAL_KEY: 'secret' } })
+    expect(await unfit(withKey)).toEqual({ 'facts-only': 'no-connection', 'real-one': '', 'eu-one': 'rehearsal-off', 'us-one': 'rehearsal-off' })
+  })
+
+  it('ends the rehearsal when policies bring a real provider, and never begins it again', async () => {
+    const { url } = await inHand()
+    const folder = folderOf(REHEARSAL)
+    const gateway = await serve(folder)
+    writeFileSync(join(folder, 'catalog/real.yaml'), real(url))
+    const first = await gateway.logged(line => line.event === 'pool-rebuilt')
+    expect((await readiness(gateway)).rehearsal).toBe(false)
+    expect(await unfit(gateway)).toMatchObject({ 'eu-one': 'rehearsal-off', 'real-one': '' })
+    writeFileSync(join(folder, 'catalog/real.yaml'), real(url, '\nkey: env:NEVER_SET'))
+    await gateway.logged(line => line.event === 'pool-rebuilt' && line['epoch'] !== first['epoch'])
+    expect(await unfit(gateway)).toEqual({ 'eu-one': 'rehearsal-off', 'us-one': 'rehearsal-off', 'real-one': 'no-key' })
+    expect((await chat(gateway)).status).toBe(503)
+  })
+
+  it('finds at its start what a server holds, and keeps it when policies change', async () => {
+    const { url } = await inHand(['found-1'])
+    const folder = folderOf({ ...REHEARSAL, [PLACE_RULE]: onlyIn('US'), 'catalog/own.yaml': discovering(url) })
+    const gateway = await serve(folder)
+    expect(await unfit(gateway)).toEqual({ 'own-listed': '', 'own:found-1': '', 'eu-one': 'rehearsal-off', 'us-one': 'rehearsal-off' })
+    writeFileSync(join(folder, PLACE_RULE), onlyIn('FR'))
+    await gateway.logged(line => line.event === 'pool-rebuilt')
+    expect(await unfit(gateway)).toHaveProperty(['own:found-1'], '')
+    expect((await chat(gateway, { model: 'own/found-1' })).headers.get('x-bailiwick-deployment')).toBe('own:found-1')
+  })
+
+  it('rehearses while a server that it should ask is not there or holds nothing', async () => {
+    const { url } = await inHand()
+    const empty = await serve(folderOf({ ...REHEARSAL, 'catalog/own.yaml': discovering(url) }))
+    expect((await readiness(empty)).rehearsal).not.toBe(false)
+    const gone = await startProvider()
+    await gone.close()
+    const absent = await serve(folderOf({ ...REHEARSAL, 'catalog/own.yaml': discovering(gone.url) }))
+    expect((await readiness(absent)).rehearsal).not.toBe(false)
+  })
+
+  it('finds and loses models while it runs', async () => {
+    const { url, models } = await inHand(['one'])
+    const folder = folderOf({ ...REHEARSAL, 'catalog/own.yaml': discovering(url) })
+    const gateway = await serve(folder)
+    models.splice(0, 1, 'two')
+    // A change of policies asks the servers anew.
+    appendFileSync(join(folder, 'catalog/own.yaml'), '\n# asked again\n')
+    await gateway.logged(line => line.event === 'pool-rebuilt' && line['cause'] === 'discovery')
+    expect(Object.keys(await unfit(gateway))).toContain('own:two')
+    expect(Object.keys(await unfit(gateway))).not.toContain('own:one')
+    expect((await pool(gateway)).events.map(e => e.cause)).toEqual(['policies changed', 'discovery'])
+    expect((await chat(gateway, { model: 'own/one' })).status).toBe(404)
+    expect((await chat(gateway, { model: 'own/two' })).status).toBe(200)
+  })
+})
