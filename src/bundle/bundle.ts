@@ -20,7 +20,19 @@ export type AppConnection = {
 }
 
 /** A date that makes `check` exit 5: a review-by, a good-until or an as-of that has passed. */
-export type Dated = { readonly file: string; readonly line: number; readonly column: number; readonly what: string; readonly at: number }
+export type Dated = {
+  readonly file: string
+  readonly line: number
+  readonly column: number
+  readonly what: string
+  /** Overdue from this instant on. */
+  readonly at: number
+  /** When what should be reviewed has ended: it is not overdue any more, it is history. */
+  readonly until?: number
+}
+
+/** Whether a date has passed for something that still matters. */
+export const isOverdue = (due: Dated, now: number): boolean => due.at <= now && now < (due.until ?? Infinity)
 
 export type Bundle = {
   /** SHA-256 over every file that can change a decision or a connection (tests left out), lower-case hex. */

@@ -39,7 +39,7 @@ export function readPolicyFile(tree: Tree, directive: boolean, reading: Reading)
   return {
     rules, zone,
     due: review === undefined ? []
-      : [{ file: reading.file, line: review.line, column: review.column, what: `review-by of policy ${policy ?? ''}`, at: passed(review.text) }],
+      : [{ file: reading.file, line: review.line, column: review.column, what: `review-by of policy ${policy ?? ''}`, at: passed(review.text), ...(window && { until: window.until }) }],
   }
 }
 

@@ -7,65 +7,78 @@
 import { classify } from '../classify/classify.ts'
 import { dispatch, type Ended } from '../dispatch/dispatch.ts'
 import { failure, type Failure } from '../failure.ts'
-import { carryOut } from '../obligation/obligation.ts'
+import { carryOut, mayRecord } from '../obligation/obligation.ts'
 import { decideUnderstood } from '../policy/decide.ts'
 import { explain } from '../policy/explain.ts'
 import { frameAt } from '../policy/frame.ts'
 import { understand } from '../policy/request.ts'
-import { buildPool, isKnownModel } from '../pool/pool.ts'
+import { buildPool } from '../pool/pool.ts'
+import { admit } from './admission.ts'
 import { answerHeaders, refusalOf, type Story } from './answer.ts'
 import type { Answer, Call } from './call.ts'
 import type { Gateway } from './gateway.ts'
+import { costOf } from './limits.ts'
 import { openRecord, outcomeOf, type Outcome } from './recording.ts'
 
-/** How often one request may be decided anew because the law changed between two of its attempts. */
-const REDECISIONS_MAX = 3
+/** How often one request may be decided, because the law changed between two of its attempts. */
+const ROUNDS_MAX = 4
+const STALE = Symbol('the epoch has passed')
 
 /** Answers one call. Expected failures are values; a throw is a broken invariant and stops the request. */
-export async function handle(gateway: Gateway, call: Call, redecisions = 0): Promise<Answer> {
+export async function handle(gateway: Gateway, call: Call): Promise<Answer> {
+  const turnedAway = admit(gateway, call)
+  if (turnedAway !== undefined) return failed(turnedAway)
+  for (let round = 0; round < ROUNDS_MAX; round++) {
+    const answer = await decideAndSend(gateway, call)
+    if (answer !== STALE) return answer
+  }
+  return failed(failure('permitted_models_unavailable', 'The policies change faster than this request can be sent.', { retryAfterMs: 1_000 }))
+}
+
+const failed = (why: Failure): Answer => ({ kind: 'failed', headers: {}, failure: why })
+
+async function decideAndSend(gateway: Gateway, call: Call): Promise<Answer | typeof STALE> {
   const { clock, log } = gateway.ports
   const epoch = gateway.epochs.current()
-  const { bundle } = epoch
-  const { rulebook } = bundle
-  const turnAway = (why: Failure): Answer => ({ kind: 'failed', headers: {}, failure: why })
-
-  // 1. The app, and a model that means something.
+  const { bundle, bundle: { rulebook } } = epoch
   const app = bundle.apps.get(call.app)
-  if (app === undefined) return turnAway(failure('invalid_api_key', 'The app of this key is no longer registered.'))
-  if (![call.needs.model, ...call.needs.models ?? []].every(m => isKnownModel(bundle, m))) {
-    return turnAway(failure('model_not_found', 'No model of this name is in the catalog. GET /v1/models lists those that this key may use.', { param: 'model' }))
-  }
-  const admitted = call.dryRun ? { ok: true as const } : gateway.limits.admit(app)
-  if (!admitted.ok) return turnAway(admitted.failure)
+  if (app === undefined) return failed(failure('invalid_api_key', 'The app of this key is no longer registered.'))
 
-  // 2. What the request is, and what the law says of it.
+  // 1. What the request is, and what the law says of it.
   const now = clock.now()
   const asked = classify(rulebook, { ...call, modelAsked: call.needs.model })
   if (call.dryRun) return { kind: 'dry-run', headers: {}, explanation: explain(rulebook, asked, now) }
   const understood = understand(rulebook, asked, now)
   const decision = decideUnderstood(rulebook, understood, now)
 
-  // 3. The decision is on record before anything is sent.
+  // 2. The decision is on record before anything is sent, and nowhere it may not be.
+  const host = { place: gateway.place, members: (group: string): readonly string[] => frameAt(rulebook, now).members.get(group) ?? [] }
+  const nowhere = mayRecord(decision.duties, host)
+  if (nowhere !== undefined) {
+    log('error', 'no-lawful-place-for-the-record', { id: call.requestId, app: call.app })
+    return failed(decision.permit === undefined ? refusalOf(decision, rulebook) : nowhere)
+  }
   const record = await openRecord(gateway, { call, epoch, understood, decision, now })
-  if (!record.ok) return turnAway(record.failure)
+  if (!record.ok) return failed(record.failure)
   const story: Story = { id: record.id, bundle, call, decision, now: () => clock.now() }
   const end = async (why: Failure, outcome: Outcome): Promise<Answer> => {
     await record.close({ code: why.code, ...outcome })
     return { kind: 'failed', headers: answerHeaders(story, { attempts: outcome.attempts }), failure: why }
   }
+  const { notify } = decision.duties
+  if (notify !== undefined) log('warn', 'notify', { decision: record.id, to: notify, app: call.app, outcome: decision.outcome })
   if (decision.permit === undefined) return end(refusalOf(decision, rulebook), { outcome: 'refused', attempts: [] })
 
-  // 4. The request as it may leave, and where it may go now.
-  const duty = carryOut(decision.duties, call.operation, call.body.value, { place: gateway.place, members: group => frameAt(rulebook, now).members.get(group) ?? [] })
+  // 3. The request as it may leave, and where it may go now.
+  const duty = carryOut(decision.duties, call.operation, call.body.value, host)
   if (!duty.ok) return end(duty.failure, { outcome: 'refused', attempts: [] })
-  if (duty.notify.length > 0) log('warn', 'notify', { decision: record.id, to: duty.notify, app: call.app })
   const pooled = buildPool({
     operation: call.operation, needs: call.needs, decision: { ...decision, permit: decision.permit },
     app, bundle, epoch: epoch.number, connected: gateway.epochs.connected, mayTry: name => gateway.breakers.mayTry(name),
   })
   if (!pooled.ok) return end(pooled.failure, { outcome: pooled.failure.code === 'permitted_models_unavailable' ? 'failed' : 'refused', attempts: [] })
 
-  // 5. Attempts, one deadline.
+  // 4. Attempts, one deadline.
   const ending = Promise.withResolvers<Ended>()
   const sent = await dispatch({
     pool: pooled.pool, providers: gateway.providers, breakers: gateway.breakers, clock,
@@ -76,15 +89,14 @@ export async function handle(gateway: Gateway, call: Call, redecisions = 0): Pro
     receivedAt: call.receivedAt, signal: call.signal, epochNow: () => gateway.epochs.current().number, ended: ending.resolve,
   })
   if (sent.kind === 'stale') {
-    if (redecisions === REDECISIONS_MAX) return end(failure('permitted_models_unavailable', 'The policies change faster than this request can be sent.', { retryAfterMs: 1_000 }), { outcome: 'superseded', attempts: sent.attempts })
     await record.close({ outcome: 'superseded', attempts: sent.attempts })
-    return handle(gateway, call, redecisions + 1)
+    return STALE
   }
   if (sent.kind === 'failed') return end(sent.failure, { outcome: sent.failure.code === 'cancelled' ? 'cancelled' : 'failed', attempts: sent.attempts })
 
-  // 6. The answer, and how it ended.
-  const closed = ending.promise.then(async ended => {
-    if (ended.usage !== undefined) gateway.limits.spent(call.app, costOf(ended.usage, sent.deployment.price))
+  // 5. The answer, and how it ended.
+  const closed = ending.promise.then(ended => {
+    gateway.limits.spent(call.app, costOf(ended.usage, sent.deployment.price))
     return record.close({ ...outcomeOf(ended, sent), ...(duty.done.length > 0 && { duties: duty.done }) })
   })
   const headers = { ...duty.headers, ...answerHeaders(story, sent) }
@@ -92,12 +104,6 @@ export async function handle(gateway: Gateway, call: Call, redecisions = 0): Pro
     gateway.ports.background(closed)
     return { kind: 'stream', headers, contentType: 'text/event-stream', body: sent.body }
   }
-  if (!await closed) return turnAway(failure('cannot_record', 'The answer cannot be recorded, so it is not given.', { retryAfterMs: 5_000 }))
+  if (!await closed) return failed(failure('cannot_record', 'The answer cannot be recorded, so it is not given.', { retryAfterMs: 5_000 }))
   return { kind: 'whole', headers, contentType: 'application/json', body: sent.body }
-}
-
-function costOf(usage: { readonly input: number; readonly output: number }, price: { readonly input: number; readonly output: number; readonly currency: string } | undefined): { tokens: number; cost?: { amount: number; currency: string } } {
-  const tokens = usage.input + usage.output
-  if (price === undefined) return { tokens }
-  return { tokens, cost: { amount: (usage.input * price.input + usage.output * price.output) / 1e6, currency: price.currency } }
 }

@@ -7,7 +7,9 @@
  */
 import type { AppConnection } from '../bundle/bundle.ts'
 import { failure, type Failure } from '../failure.ts'
+import type { Price } from '../catalog/catalog.ts'
 import type { Clock } from '../ports.ts'
+import type { Usage } from '../provider/provider.ts'
 
 export type Spent = {
   /** Input and output together. */
@@ -21,6 +23,13 @@ export type Limits = {
   admit(app: AppConnection): { readonly ok: true } | { readonly ok: false; readonly failure: Failure }
   /** What an answer used, told when it has ended. */
   spent(app: string, used: Spent): void
+}
+
+/** What an answer used, and cost where the catalog gives a price. */
+export function costOf(usage: Usage | undefined, price: Price | undefined): Spent {
+  const { input, output } = usage ?? { input: 0, output: 0 }
+  const tokens = input + output
+  return price === undefined ? { tokens } : { tokens, cost: { amount: (input * price.input + output * price.output) / 1e6, currency: price.currency } }
 }
 
 const SECOND_MS = 1_000
@@ -103,8 +112,8 @@ type SlidingMinute = {
 
 /** One sum a second, in a ring. */
 function slidingMinute(): SlidingMinute {
-  const seconds: number[] = new Array<number>(SLOTS).fill(-Infinity)
-  const sums: number[] = new Array<number>(SLOTS).fill(0)
+  const seconds: number[] = Array.from({ length: SLOTS }, () => -Infinity)
+  const sums: number[] = Array.from({ length: SLOTS }, () => 0)
   const secondOf = (now: number): number => Math.floor(now / SECOND_MS)
   return {
     add(amount, now) {

@@ -30,7 +30,7 @@ const SSN_AREA = /^(?!000|666|9)\d{3}(?!00)\d{2}(?!0000)\d{4}$/
 export const NATIONAL_NUMBERS: readonly NationalNumber[] = [
   {
     country: 'FR', name: 'NIR', source: 'Decree 82-103 of 22 January 1982; key: 97 less the number modulo 97, Corsica 2A and 2B counted as 19 and 18',
-    shape: 'dddddd' + 'x' + 'dddddddd',
+    shape: 'ddddddxdddddddd',
     holds: n => /^[1-478]\d{4}(?:\d\d|2A|2B)\d{8}$/.test(n) && isFrenchMonth(Number(n.slice(3, 5))) && 97 - Number(n.slice(0, 13).replace('2A', '19').replace('2B', '18')) % 97 === Number(n.slice(13)),
   },
   {
@@ -56,7 +56,7 @@ export const NATIONAL_NUMBERS: readonly NationalNumber[] = [
   },
   {
     country: 'IT', name: 'codice fiscale', source: 'Ministerial Decree of 23 December 1976; letters L to V may stand for digits; check letter: sum by place modulo 26',
-    shape: 'aaaaaa' + 'xx' + 'a' + 'xx' + 'a' + 'xxx' + 'a',
+    shape: 'aaaaaaxxaxxaxxxa',
     holds: n => /^[A-Z]{6}[\dLMNP-V]{2}[A-EHLMPR-T][\dLMNP-V]{2}[A-Z][\dLMNP-V]{3}[A-Z]$/.test(n) && italianLetter(n.slice(0, 15)) === n[15],
   },
   {
@@ -79,7 +79,7 @@ export const NATIONAL_NUMBERS: readonly NationalNumber[] = [
   },
   {
     country: 'GB', name: 'NINO', source: 'HMRC, National Insurance Manual NIM39110; letters that are not used; no check digit',
-    shape: 'aa' + 'dddddd' + 'a',
+    shape: 'aadddddda',
     holds: n => /^(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]\d{6}[A-D]$/.test(n),
   },
 ]

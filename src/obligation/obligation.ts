@@ -28,18 +28,23 @@ export type CarriedOut =
     readonly edit: { readonly set: Readonly<Record<string, unknown>> } | undefined
     /** For the answer, names in lower case. */
     readonly headers: Readonly<Record<string, string>>
-    /** Names to notify. */
-    readonly notify: readonly string[]
     /** Short words for the record: `redact iban: 2`. */
     readonly done: readonly string[]
   }
   | { readonly ok: false; readonly failure: Failure }
 
-export function carryOut(duties: CombinedDuties, operation: Operation, body: Readonly<Record<string, unknown>>, host: Host): CarriedOut {
-  const refuse = (message: string): CarriedOut => ({ ok: false, failure: failure('no_permitted_model', message) })
+/**
+ * Whether this request may be put on record here; a failure where it may not. Asked before anything is written: a record
+ * in a place that the policies forbid would be the harm itself.
+ */
+export function mayRecord(duties: CombinedDuties, host: Host): Failure | undefined {
+  const why = duties.logIn && whyRecordsMayNotStay(duties.logIn, host)
+  return why === undefined ? undefined : failure('no_permitted_model', why)
+}
 
-  const wrongPlace = duties.logIn && whyRecordsMayNotStay(duties.logIn, host)
-  if (wrongPlace !== undefined) return refuse(wrongPlace)
+/** Carries out what is to be done to the request and the answer. Where the records may stay is `mayRecord`'s question. */
+export function carryOut(duties: CombinedDuties, operation: Operation, body: Readonly<Record<string, unknown>>, host: Pick<Host, 'place'>): CarriedOut {
+  const refuse = (message: string): CarriedOut => ({ ok: false, failure: failure('no_permitted_model', message) })
 
   const headers = Object.entries(duties.header ?? {}).map(([name, value]) => [name.toLowerCase(), value] as const)
   const wrongHeader = headers.find(([name, value]) => !maySet(name, value))
@@ -57,7 +62,6 @@ export function carryOut(duties: CombinedDuties, operation: Operation, body: Rea
     ok: true,
     edit: redacted !== undefined && Object.keys(redacted.set).length > 0 ? { set: redacted.set } : undefined,
     headers: Object.fromEntries(headers),
-    notify: duties.notify ?? [],
     done: [
       ...Array.from(redacted?.counts ?? [], ([kind, count]) => `redact ${kind}: ${count}`),
       ...(words.log === undefined ? [] : [`log ${words.log}`]),

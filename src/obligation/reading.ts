@@ -13,8 +13,8 @@ const ZEROS = [0x0660, 0x06f0, 0x0966, 0x09e6, 0x0e50]
 const INVISIBLE = /[\p{Cf}\u{fe00}-\u{fe0f}]/u
 
 export function readPlainly(text: string): Reading {
-  // oxlint-disable-next-line no-control-regex -- ASCII is what needs no second look.
-  if (/^[\x00-\x7f]*$/.test(text)) return { plain: text, span: (from, to) => [from, to] }
+  // ASCII needs no second look.
+  if (/^\p{ASCII}*$/u.test(text)) return { plain: text, span: (from, to) => [from, to] }
   const pieces: string[] = []
   const starts: number[] = []
   const ends: number[] = []

@@ -26,7 +26,8 @@ export function take(text: string, from: number, shape: Shape): Taken | undefine
   let compact = ''
   let at = from
   for (let i = 0; i < shape.length; i++) {
-    for (let skipped = 0; i > 0 && skipped < BETWEEN_MAX && isBetween(text.charCodeAt(at)); skipped++) at++
+    const latest = i === 0 ? at : at + BETWEEN_MAX
+    while (at < latest && isBetween(text.charCodeAt(at))) at++
     const unit = text.charCodeAt(at)
     const wanted = shape[i]
     if (!(wanted === 'd' ? isDigit(unit) : wanted === 'a' ? isLetter(unit) : isWord(unit))) return undefined

@@ -48,6 +48,39 @@ describe('check', () => {
     expect(said.out).toMatch(/^catalog\/own\.yaml:\d+:\d+: overdue: /m)
   })
 
+  it('asks for the review of a policy that is in force, and not of one that has ended', async () => {
+    const reviewed = (until: string): Record<string, string> => ({
+      ...GOOD, 'rules/old.policy.yaml': policy('old', rule('stays', 'require:\n  processed-in: { only: [FR] }'), `{ from: 2026-01-01, until: ${until}, timezone: UTC }`).replace('review-by: 2040-01-01', 'review-by: 2026-02-01'),
+    })
+    const at = ['--at', '2026-06-01T00:00:00Z']
+    expect((await run(['check', folderOf(reviewed('2026-06-01')), ...at])).code).toBe(5)
+    expect((await run(['check', folderOf(reviewed('2026-05-31')), ...at])).code).toBe(0)
+  })
+
+  it('lists exceptions that have ended or end soon, and calls neither overdue', async () => {
+    const folder = folderOf({
+      ...GOOD,
+      'rules/place.policy.yaml': policy('place', rule('stays', 'require:\n  processed-in: { only: [FR] }\nexceptions: { allowed: yes, at-most: 90d, approver: [dpo] }')),
+      'exceptions/2026.yaml': `- exception: EX-1
+  rule: place/stays
+  for: { app: [desk] }
+  models: { deployment: [ours] }
+  category: waiver
+  reason: A test
+  ticket: T-1
+  requested-by: lead@example.com
+  approved-by: dpo@example.com
+  from: 2026-11-01
+  until: 2026-11-30
+  timezone: UTC
+`,
+    })
+    const at = (time: string): Promise<{ code: number; out: string }> => run(['check', folder, '--at', time])
+    expect((await at('2026-11-10T00:00:00Z')).out).not.toContain('EX-1')
+    expect(await at('2026-11-20T00:00:00Z')).toMatchObject({ code: 0, out: expect.stringContaining('exceptions/2026.yaml:1:3: ends soon: exception EX-1 to place/stays') as string })
+    expect(await at('2026-12-01T00:00:00Z')).toMatchObject({ code: 0, out: expect.stringContaining('ended: exception EX-1') as string })
+  })
+
   it('calls what does not compile so even when something is overdue as well', async () => {
     const folder = folderOf({ ...BROKEN, 'catalog/own.yaml': BROKEN['catalog/own.yaml'].replace('good-until: 2040-01-01', 'good-until: 2026-02-01') })
     expect((await run(['check', folder])).code).toBe(3)

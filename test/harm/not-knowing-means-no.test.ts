@@ -41,11 +41,15 @@ test('a duty that cannot be carried out refuses', async () => {
 
 test('a record that must stay in a place is not kept in an unknown one', async () => {
   const files = { 'rules/duty.policy.yaml': policy('duty', rule('log-home', 'prefer:\n  - weights: open\nthen: { log-in: [FR] }')) }
-  world = await threePlaces({ files })
-  expect((await world.chat()).status).toBe(403)
-  await world.stop()
+  for (const place of [undefined, 'US']) {
+    world = await threePlaces({ files, ...(place !== undefined && { place }) })
+    expect((await world.chat()).status).toBe(403)
+    expect(world.entries).toEqual([])
+    await world.stop()
+  }
   world = await threePlaces({ files, place: 'FR' })
   expect(await said(await world.chat())).toBe('from home')
+  expect(world.entries).toHaveLength(2)
 })
 
 test('what cannot be recorded is not sent', async () => {
@@ -59,4 +63,10 @@ test('what cannot be recorded is not sent', async () => {
   broken = false
   expect(await said(await world.chat())).toBe('from home')
   expect(world.gateway.alarms()).toEqual([])
+})
+
+test('whoever must be told of a notice is told when it refuses, too', async () => {
+  world = await threePlaces({ files: { 'rules/notice.policy.yaml': policy('notice', rule('nobody', 'forbid: all\nthen: { notify: [general-counsel] }')) } })
+  expect((await world.chat()).status).toBe(403)
+  expect(world.logged.map(line => JSON.parse(line) as { event: string; to?: string[] }).find(l => l.event === 'notify')?.to).toEqual(['general-counsel'])
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { carryOut, type CarriedOut, type Host } from '../../src/obligation/obligation.ts'
+import { carryOut, mayRecord, type CarriedOut, type Host } from '../../src/obligation/obligation.ts'
 import { readBody } from '../../src/openai/body.ts'
 import type { CombinedDuties } from '../../src/policy/frame.ts'
 import type { Operation } from '../../src/policy/facts.ts'
@@ -24,7 +24,7 @@ function refusal(result: CarriedOut): string {
 
 describe('no duty', () => {
   it('leaves the body as it came', () => {
-    expect(done(carry({}))).toEqual({ ok: true, edit: undefined, headers: {}, notify: [], done: [] })
+    expect(done(carry({}))).toEqual({ ok: true, edit: undefined, headers: {}, done: [] })
   })
 })
 
@@ -65,19 +65,29 @@ describe('redact', () => {
 })
 
 describe('log-in', () => {
+  const refusalOf = (logIn: readonly string[], place: string | undefined): string => {
+    const refused = mayRecord({ logIn }, host(place))
+    if (refused === undefined) throw new Error('the record may be kept')
+    expect(refused.code).toBe('no_permitted_model')
+    return refused.message
+  }
   it.each([['FR', ['eea']], ['FR', ['FR']], ['CA-QC', ['CA']], ['CA-QC', ['CA-QC']]])('records in %s may stay in %s', (place, logIn) => {
+    expect(mayRecord({ logIn }, host(place))).toBeUndefined()
     expect(done(carry({ logIn }, chat, 'chat', place)).done).toEqual([`log-in ${place}`])
   })
   it.each([['US', ['eea']], ['US', ['FR']], ['CA', ['CA-QC']], ['FR', ['atlantis']]])('records in %s may not stay in %s', (place, logIn) => {
-    const message = refusal(carry({ logIn }, chat, 'chat', place))
+    const message = refusalOf(logIn, place)
     expect(message).toContain(logIn[0])
     expect(message).toContain(place)
   })
   it('refuses when nobody said where the records are kept, and says what to say', () => {
-    expect(refusal(carryOut({ logIn: ['eea'] }, 'chat', chat, host(undefined)))).toMatch(/eea.*--place/)
+    expect(refusalOf(['eea'], undefined)).toMatch(/eea.*--place/)
   })
   it('refuses when no place is left', () => {
-    expect(refusal(carry({ logIn: [] }))).toContain('no place')
+    expect(refusalOf([], 'FR')).toContain('no place')
+  })
+  it('asks nothing where no rule does', () => {
+    expect(mayRecord({}, host(undefined))).toBeUndefined()
   })
 })
 
@@ -95,7 +105,6 @@ describe('header', () => {
 describe('the other duties', () => {
   it('are done by what the gateway always does, and are said', () => {
     const result = done(carry({ log: 'metadata', cache: [], notify: ['dpo'], retainEvidence: 48 }))
-    expect(result.notify).toEqual(['dpo'])
     expect(result.done).toEqual(['log metadata', 'cache: nothing is kept', 'notify dpo', 'retain-evidence 2d: nothing is deleted'])
     expect(result.edit).toBeUndefined()
   })
