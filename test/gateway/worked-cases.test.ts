@@ -35,7 +35,7 @@ key-hashes: [ "${await keyHash(KEY)}" ]
 const headersOf = ({ request }: PolicyCase): Record<string, string> => Object.fromEntries(STATED.flatMap(fact => {
   const value = request[fact]
   if (value === undefined || value === 'unknown' || (Array.isArray(value) && value.length === 0)) return []
-  return [[`x-bailiwick-${fact}`, Array.isArray(value) ? value.join(', ') : String(value)]]
+  return [[`x-bailiwick-${fact}`, (Array.isArray(value) ? value : [value]).join(', ')]]
 }))
 
 test('the corpus is the thirteen', () => {

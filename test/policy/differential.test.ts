@@ -70,7 +70,7 @@ test(`a catalog of many deployments is decided like a small one (seed ${seed})`,
   fc.assert(fc.property(rulebook, fc.array(asked, { minLength: 4, maxLength: 4 }), instant, fc.constantFrom(31, 32, 33, 63, 64, 65, 96, 97), (book, requests, at, many) => {
     const deployments = Array.from({ length: many }, (_, i) => {
       const one = book.deployments[i % book.deployments.length]!
-      return i < book.deployments.length ? one : { ...one, name: `${one.name}-${i}` }
+      return i < book.deployments.length ? one : { ...one, name: `copy-${i}-of-${one.name}` }
     })
     const large = { ...book, deployments }
     for (const request of requests) {

@@ -229,15 +229,20 @@ function labelsInside(rulebook: Rulebook, data: Value | undefined, mayCarry: rea
   return (data as readonly string[]).every(label => label === 'none' || inside.includes(label))
 }
 
-/** Section 3: labels and sets united, classification the higher, single values replaced. What is not known to be said changes nothing. */
+/**
+ * Section 3: labels and sets united, classification the higher, single values replaced. What is not known to be said
+ * changes nothing. A set united with an unknown one, and the higher of a level and an unknown one, are unknown: else a
+ * caller could put its own word where nobody vouches for anything, and a fact that becomes unknown would enlarge.
+ */
 function putIn(facts: Known, statements: Known): Known {
   const result: Known = new Map(facts)
   for (const [name, said] of statements) {
     const before = facts.get(name)
-    if (before === undefined || before === NOT_COLLECTED) result.set(name, said)
-    else if (requestFacts.get(name)!.shape === 'set') result.set(name, united(name, listed(before), listed(said)))
+    const piles = name === 'classification' || requestFacts.get(name)!.shape === 'set'
+    if (before === undefined && piles) continue
+    if (before === undefined || before === NOT_COLLECTED || !piles) result.set(name, said)
     else if (name === 'classification') result.set(name, level(said) > level(before) ? said : before)
-    else result.set(name, said)
+    else result.set(name, united(name, listed(before), listed(said)))
   }
   return result
 }

@@ -5,11 +5,11 @@ export type FakeClock = Clock & { advance(ms: number): void; set(at: number): vo
 
 export function fakeClock(start: number | string): FakeClock {
   let now = typeof start === 'string' ? Date.parse(start) : start
-  let timers: { readonly at: number; readonly then: () => void }[] = []
+  let timers: { readonly at: number; readonly run: () => void }[] = []
   const clock: FakeClock = {
     now: () => now,
-    after(ms, then) {
-      const timer = { at: now + ms, then }
+    after(ms, run) {
+      const timer = { at: now + ms, run }
       timers.push(timer)
       return () => { timers = timers.filter(t => t !== timer) }
     },
@@ -19,7 +19,7 @@ export function fakeClock(start: number | string): FakeClock {
         if (due === undefined) break
         timers = timers.filter(t => t !== due)
         now = Math.max(now, due.at)
-        due.then()
+        due.run()
       }
       now = at
     },
