@@ -10,7 +10,7 @@ const NODE = at('node_modules/.bin/node')
 const COMMAND = at('src/runtime/node.ts')
 
 /** Settings of the shell must not reach a test, and keys least of all: with one, a real provider would be there. */
-const CLEAN: NodeJS.ProcessEnv = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(?:BAILIWICK_|HOST$|PORT$)/.test(name)))
+const CLEAN: NodeJS.ProcessEnv = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(?:BAILIWICK_|HOST$|PORT$)|_(?:KEY|TOKEN)$/.test(name)))
 
 export type Ran = { readonly code: number; readonly out: string; readonly err: string }
 
