@@ -130,7 +130,11 @@ export function understand(rulebook: Rulebook, asked: Asked, at: number): Unders
   return { app, readings, labels: first['data'] as readonly string[] | undefined, sources, dataNotRegistered, assumed }
 }
 
-/** The facts with further statements put in, or undefined when that changes nothing. Sets unite, classification takes the higher. */
+/**
+ * The facts with further statements put in, or undefined when that changes nothing. Sets unite, classification takes the
+ * higher, other values are replaced. A set united with an unknown one, and the higher of a level and an unknown one, stay
+ * unknown: else a caller's word would stand where nobody vouches for anything.
+ */
 function putIn(facts: Facts, further: Facts): Facts | undefined {
   const next: Record<string, Value | undefined> = { ...facts }
   let changed = false
@@ -143,13 +147,13 @@ function putIn(facts: Facts, further: Facts): Facts | undefined {
   return changed ? next : undefined
 }
 
-function unite(name: string, known: Value | undefined, further: Value): Value {
-  if (known === undefined) return further
+function unite(name: string, known: Value | undefined, further: Value): Value | undefined {
   if (name === 'classification') {
     const rank = (v: Value): number => (CLASSIFICATIONS as readonly Value[]).indexOf(v)
-    return rank(further) > rank(known) ? further : known
+    return known === undefined || rank(known) > rank(further) ? known : further
   }
-  if (typeof known !== 'object' || typeof further !== 'object') return further
+  if (typeof further !== 'object') return further
+  if (typeof known !== 'object') return known === undefined ? undefined : further
   const all = [...new Set([...known, ...further])].sort()
   // INVARIANT: none excludes every other label; united with one, it says nothing.
   return name === 'data' && all.length > 1 ? all.filter(l => l !== 'none') : all

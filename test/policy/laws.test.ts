@@ -306,11 +306,12 @@ describe('what falls back is inside the permitted set', () => {
     expect(() => forged.covers('d', 0)).toThrow(TypeError)
     expect(() => forged.deployments).toThrow(TypeError)
     const book = fc.sample(rulebook, { seed, numRuns: 1 })[0]!
-    const decision = decide({ ...book, rules: [] }, { trusted: { app: 'registered' } }, TICKS[0]!)
-    for (const list of [decision.permitted, decision.permit?.deployments ?? []]) {
-      expect(() => (list as string[]).push('smuggled')).toThrow(TypeError)
-    }
-    expect(decision.permit?.covers('smuggled', TICKS[0]!)).toBe(false)
+    const open = { ...book, rules: [], apps: new Map([['plain', { ...book.apps.get('plain')!, grants: 'all' as const }]]) }
+    const { permitted, permit } = decide(open, { trusted: { app: 'plain' } }, TICKS[0]!)
+    expect(() => (permitted as string[]).push('smuggled')).toThrow(TypeError)
+    expect(() => (permit!.deployments as string[]).push('smuggled')).toThrow(TypeError)
+    expect(permit!.covers('smuggled', TICKS[0]!)).toBe(false)
+    expect(permit!.covers(permitted[0]!, TICKS[0]!)).toBe(true)
   })
 })
 
