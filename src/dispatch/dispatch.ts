@@ -8,6 +8,7 @@
 import type { Breakers } from '../breaker/breaker.ts'
 import type { Deployment } from '../catalog/catalog.ts'
 import { failure, type Failure } from '../failure.ts'
+import { concat } from '../openai/bytes.ts'
 import { readAnswer } from '../openai/answer.ts'
 import { streamScanner } from '../openai/sse.ts'
 import type { Pool } from '../pool/pool.ts'
@@ -135,7 +136,7 @@ async function readWhole(d: Dispatch, { name }: Deployment, body: AsyncIterable<
     if (length > ANSWER_BYTES_MAX) return fail(attempt, failure('upstream_error', `${name} answered with more than ${ANSWER_BYTES_MAX} bytes.`))
     chunks.push(chunk)
   }
-  const bytes = chunks.length === 1 ? chunks[0]! : concat(chunks, length)
+  const bytes = concat(chunks)
   const answer = readAnswer(bytes)
   if (answer === undefined) return fail(attempt, failure('upstream_error', `${name} answered with something that is no JSON object.`))
   if (answer.error !== undefined) return fail(attempt, failure('upstream_error', `${name} answered with an error.`, { upstream: { status: 200, ...answer.error } }))
@@ -143,16 +144,6 @@ async function readWhole(d: Dispatch, { name }: Deployment, body: AsyncIterable<
   d.breakers.report(name, undefined)
   d.ended({ outcome: 'answered', failure: undefined, usage: answer.usage, servedModel: answer.model })
   return { kind: 'whole', body: bytes }
-}
-
-function concat(chunks: readonly Uint8Array[], length: number): Uint8Array {
-  const all = new Uint8Array(length)
-  let at = 0
-  for (const chunk of chunks) {
-    all.set(chunk, at)
-    at += chunk.length
-  }
-  return all
 }
 
 /** Keeps the first events back until one holds content, so that a failure before it stays invisible. */

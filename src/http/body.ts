@@ -5,6 +5,7 @@
  * complaint says where the mistake is and quotes nothing.
  */
 import { failure, type Failure } from '../failure.ts'
+import { concat } from '../openai/bytes.ts'
 import { readBody, type RequestBody } from '../openai/body.ts'
 import { faultInJson, faultInUtf8 } from './fault.ts'
 
@@ -60,13 +61,7 @@ async function readCounting({ body }: Request, bodyBytesMax: number): Promise<Ui
     }
     chunks.push(next.value)
   }
-  const all = new Uint8Array(length)
-  let at = 0
-  for (const chunk of chunks) {
-    all.set(chunk, at)
-    at += chunk.length
-  }
-  return all
+  return concat(chunks)
 }
 
 /** Where a body stops being UTF-8 or JSON; undefined when it is both. */

@@ -5,6 +5,7 @@
  * What it promises: whatever an edit does not name leaves as it came, byte for byte: numbers keep their digits, text its
  * escapes, whitespace its place. A body that two readers could understand differently is refused.
  */
+import { concat } from './bytes.ts'
 
 export type Change = {
   /** New values by top-level name; a name that is not there yet is added at the end, an undefined value asks nothing. */
@@ -92,17 +93,7 @@ function splice(bytes: Uint8Array, { list, open }: Members, { set = {}, remove =
     kept += 1
   }
   pieces.push(bytes.subarray(list.at(-1)?.end ?? open + 1))
-  return join(pieces)
-}
-
-function join(pieces: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    all.set(piece, at)
-    at += piece.length
-  }
-  return all
+  return concat(pieces)
 }
 
 /** Finds the top-level members. INVARIANT: the bytes are valid JSON with an object on top, so only its marks need telling apart. */

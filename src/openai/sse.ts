@@ -2,6 +2,7 @@
  * Server-sent events as OpenAI's dialect uses them (WHATWG HTML, section 9.2.6): a scanner that watches a stream go by
  * as bytes, and the encoding of our own events.
  */
+import { concat } from './bytes.ts'
 import { errorIn, token, type ErrorEnvelope, type ProviderError } from './error.ts'
 
 /** An event longer than this is not read, not passed on and counted as malformed. */
@@ -190,16 +191,6 @@ function joined(chunk: Uint8Array, events: readonly Uint8Array[]): Uint8Array {
     return chunk.subarray(from, from + bytes)
   }
   return concat(events)
-}
-
-function concat(pieces: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    all.set(piece, at)
-    at += piece.length
-  }
-  return all
 }
 
 /** Tokens of a usage object, as chat, completions and embeddings write it; undefined when it is none. */

@@ -2,6 +2,7 @@
  * A stand-in for a provider, for a first run without keys, network or models: a server in OpenAI's dialect that says in
  * every answer that it is none. It repeats nothing of what it was asked.
  */
+import { concat } from '../openai/bytes.ts'
 import { readBody } from '../openai/body.ts'
 import { encodeVector } from '../openai/embedding.ts'
 import type { ErrorEnvelope } from '../openai/error.ts'
@@ -171,13 +172,7 @@ async function bodyOf(request: Request): Promise<Uint8Array | undefined> {
     if (bytes > BODY_BYTES_MAX) return undefined
     chunks.push(chunk)
   }
-  const all = new Uint8Array(bytes)
-  let at = 0
-  for (const chunk of chunks) {
-    all.set(chunk, at)
-    at += chunk.length
-  }
-  return all
+  return concat(chunks)
 }
 
 /** One event at a time, with a gap; a reader who leaves stops the clock. */

@@ -4,6 +4,7 @@
  * through the signal.
  */
 import { Pool, type Dispatcher } from 'undici'
+import { concat } from '../openai/bytes.ts'
 import type { Transport, TransportResponse } from '../ports.ts'
 
 const CONNECT_TIMEOUT_MS = 5_000
@@ -171,12 +172,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   /** Chunks that came while nobody was reading leave as one: fewer writes further on. */
   #together(): Uint8Array {
-    const all = new Uint8Array(this.#waitingBytes)
-    let at = 0
-    for (const chunk of this.#waiting) {
-      all.set(chunk, at)
-      at += chunk.length
-    }
+    const all = concat(this.#waiting)
     this.#waiting = []
     return all
   }

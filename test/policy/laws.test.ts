@@ -315,6 +315,34 @@ describe('what falls back is inside the permitted set', () => {
   })
 })
 
+describe('found at random, kept as cases', () => {
+  const single: Rulebook = withEdges({
+    deployments: [{ name: 'only', model: 'v1/a', provider: 'p1', facts: {}, price: undefined }], rules: [], exceptions: [], labels: new Map(fc.sample(rulebook, { seed, numRuns: 1 })[0]!.labels),
+    groups: new Map([
+      ['north', { name: 'north', of: 'countries', members: [{ value: 'CA', window: ALWAYS }], source: 'a list', asOf: '2026-11-01', reviewBy: '2027-05-01', place: { file: 'groups/north.yaml', line: 1, column: 1 } }],
+    ]),
+    apps: new Map([['plain', { name: 'plain', title: undefined, owner: 'lead@example.eu', grants: 'all', registered: {}, mayCarry: undefined, mayAssert: [], assumptions: [], place: { file: 'apps/plain.yaml', line: 1, column: 1 } }]]),
+  })
+  const at = TICKS[0]!
+  const about = (fact: string, value: string): Block => ({ kind: 'fact', fact, match: { any: [{ value }] } })
+
+  test('records of a rule that says Quebec and a rule that says a group with Canada may be kept in Quebec', () => {
+    const rules = [[{ group: 'north' }], [{ value: 'CA-QC' }]].map((logIn, n) => plainRule({ name: `law/r${n}`, blocks: [about('deployment', 'other')], duties: { logIn } }))
+    expect(decide(withEdges({ ...single, rules }), { trusted: { app: 'plain' } }, at).duties.logIn).toEqual(['CA-QC'])
+  })
+
+  test('a caller cannot put its own word for a set or a level that nobody vouches for, and so escape what it said elsewhere', () => {
+    for (const [fact, bad, good] of [['user-nationality', 'CN', ['FR']], ['classification', 'restricted', 'public']] as const) {
+      const book = withRule(single, plainRule({ when: { kind: 'and', parts: [about('data', 'personal'), about(fact, bad)] } }))
+      const trusted = { app: 'plain', data: ['none'] }
+      const stated = { data: ['personal'], [fact]: good }
+      expect(decide(book, { trusted: { ...trusted, [fact]: bad }, stated }, at).outcome, `${fact} known to be ${bad}`).toBe('refuse')
+      expect(decide(book, { trusted, stated }, at).outcome, `${fact} unknown`).toBe('refuse')
+      expect(decide(book, { trusted: { ...trusted, [fact]: good }, stated }, at).outcome, `${fact} known to be ${String(good)}`).toBe('permit')
+    }
+  })
+})
+
 /** A raw value that reads as a known value of the fact. Free words take any text. */
 const readable = (fact: string, raw: unknown): boolean => typeof raw === 'string' && ['free', 'open'].includes(requestFacts.get(fact)!.type)
 
