@@ -53,7 +53,11 @@ export const statusOf = (f: Failure): number => f.status ?? FAILURES[f.code].sta
 
 /** What the caller sees as `code`: how a provider failed is ours to know, that it failed is not. */
 export function publicCode(f: Failure): string {
-  if (f.code === 'refused_by_provider') return f.upstream?.code ?? 'invalid_request'
+  if (f.code === 'refused_by_provider') {
+    // A provider's word must not be taken for ours.
+    const theirs = f.upstream?.code
+    return theirs === undefined || Object.hasOwn(FAILURES, theirs) ? 'invalid_request' : theirs
+  }
   return f.code === 'unreachable' || f.code === 'busy' || f.code === 'misconfigured' ? 'upstream_error' : f.code
 }
 

@@ -81,7 +81,7 @@ function wishOf({ operation }: RawFacts): Wish | undefined {
   if (!(OPERATIONS as readonly unknown[]).includes(operation)) return undefined
   return {
     operation: operation as Operation,
-    needs: { model: '', models: undefined, preferences: undefined, stream: false, tools: false, vision: false, jsonSchema: false, promptTokensAtLeast: 0, maxTokens: undefined },
+    needs: { model: '', models: undefined, preferences: undefined, stream: false, choices: 1, tools: false, vision: false, jsonSchema: false, promptTokensAtLeast: 0, maxTokens: undefined },
   }
 }
 

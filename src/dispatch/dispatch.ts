@@ -21,6 +21,8 @@ import { committedStream } from './stream.ts'
 export type Dispatch = {
   readonly pool: Pool
   readonly call: ProviderCall
+  /** How many answers are asked for: a stream is complete when each of them is. */
+  readonly choices: number
   /** When the request came; the total deadline counts from here. */
   readonly receivedAt: number
   /** The caller's. */
@@ -38,6 +40,8 @@ export type Ended = {
   readonly outcome: 'answered' | 'cut' | 'cancelled'
   readonly failure: Failure | undefined
   readonly usage: Usage | undefined
+  /** Pieces of content that came, about one token each: what there is to go by when no usage was told. */
+  readonly pieces: number
   /** The model that the server said it is. */
   readonly servedModel: string | undefined
 }
@@ -51,6 +55,7 @@ export type Dispatched =
 
 const ATTEMPTS_MAX = 4
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024
+const HELD_BYTES_MAX = 1024 * 1024
 const RETRY_AFTER_MS = 5_000
 
 export async function dispatch(d: Dispatch): Promise<Dispatched> {
@@ -137,39 +142,42 @@ async function readWhole(d: Dispatch, { name }: Deployment, body: AsyncIterable<
     chunks.push(chunk)
   }
   const bytes = concat(chunks)
-  const answer = readAnswer(bytes)
+  const answer = readAnswer(bytes, d.call.operation)
   if (answer === undefined) return fail(attempt, failure('upstream_error', `${name} answered with something that is no JSON object.`))
   if (answer.error !== undefined) return fail(attempt, failure('upstream_error', `${name} answered with an error.`, { upstream: { status: 200, ...answer.error } }))
+  if (!answer.complete) return fail(attempt, failure('upstream_error', `${name} answered without an answer.`, { upstream: { status: 200 } }))
   attempt.release()
   d.breakers.report(name, undefined)
-  d.ended({ outcome: 'answered', failure: undefined, usage: answer.usage, servedModel: answer.model })
+  d.ended({ outcome: 'answered', failure: undefined, usage: answer.usage, pieces: 0, servedModel: answer.model })
   return { kind: 'whole', body: bytes }
 }
 
 /** Keeps the first events back until one holds content, so that a failure before it stays invisible. */
 async function holdBack(d: Dispatch, { name, timeouts }: Deployment, body: AsyncIterable<Uint8Array>, attempt: AttemptSignal, left: () => number): Promise<Tried> {
-  const scanner = streamScanner()
+  const scanner = streamScanner({ choices: d.choices })
   const rest = body[Symbol.asyncIterator]()
   const held: Uint8Array[] = []
-  while (!scanner.hasContent && !scanner.finished && !scanner.done) {
+  let heldBytes = 0
+  while (!scanner.hasContent && !scanner.finished) {
     const next = await rest.next()
+    heldBytes += next.value?.length ?? 0
     const whole = next.done === true ? scanner.end() : scanner.feed(next.value)
     if (whole !== undefined) held.push(whole)
     if (scanner.error !== undefined) {
       return fail(attempt, failure('upstream_error', `${name} answered with an error.`, { upstream: { status: 200, ...scanner.error } }))
     }
-    if (next.done === true && !scanner.hasContent && !scanner.finished && !scanner.done) {
-      return fail(attempt, failure('unreachable', `${name} closed its answer before it began.`))
-    }
+    // Nothing has been given to the caller yet, so an answer that ends unfinished is a failed attempt and no more.
+    if ((next.done === true || scanner.done) && !scanner.finished) return fail(attempt, failure('unreachable', `${name} ended its answer before it was complete.`))
+    if (scanner.overflow || heldBytes > HELD_BYTES_MAX) return fail(attempt, failure('upstream_error', `${name} sent ${HELD_BYTES_MAX} bytes without content.`))
   }
   return {
     kind: 'stream',
     body: committedStream({
       name, held, rest, scanner, attempt,
-      patience: () => Math.min(timeouts.idle, left()),
+      idleMs: timeouts.idle, left,
       ended: end => {
         if (end.outcome !== 'cancelled') d.breakers.report(name, end.failure)
-        d.ended({ ...end, usage: scanner.usage, servedModel: scanner.model })
+        d.ended({ ...end, usage: scanner.usage, pieces: scanner.pieces, servedModel: scanner.model })
       },
     }),
   }

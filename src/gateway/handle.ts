@@ -81,7 +81,7 @@ async function decideAndSend(gateway: Gateway, call: Call): Promise<Answer | typ
   // 4. Attempts, one deadline.
   const ending = Promise.withResolvers<Ended>()
   const sent = await dispatch({
-    pool: pooled.pool, providers: gateway.providers, breakers: gateway.breakers, clock,
+    pool: pooled.pool, choices: call.needs.choices, providers: gateway.providers, breakers: gateway.breakers, clock,
     call: {
       operation: call.operation, stream: call.needs.stream, requestId: call.requestId,
       body: call.body.edit({ set: duty.edit?.set ?? {}, remove: ['provider', 'models'] }),
@@ -96,7 +96,7 @@ async function decideAndSend(gateway: Gateway, call: Call): Promise<Answer | typ
 
   // 5. The answer, and how it ended.
   const closed = ending.promise.then(ended => {
-    gateway.limits.spent(call.app, costOf(ended.usage, sent.deployment.price))
+    gateway.limits.spent(call.app, costOf(ended.usage ?? { input: call.needs.promptTokensAtLeast, output: ended.pieces }, sent.deployment.price))
     return record.close({ ...outcomeOf(ended, sent), ...(duty.done.length > 0 && { duties: duty.done }) })
   })
   const headers = { ...duty.headers, ...answerHeaders(story, sent) }

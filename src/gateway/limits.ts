@@ -26,8 +26,7 @@ export type Limits = {
 }
 
 /** What an answer used, and cost where the catalog gives a price. */
-export function costOf(usage: Usage | undefined, price: Price | undefined): Spent {
-  const { input, output } = usage ?? { input: 0, output: 0 }
+export function costOf({ input, output }: Usage, price: Price | undefined): Spent {
   const tokens = input + output
   return price === undefined ? { tokens } : { tokens, cost: { amount: (input * price.input + output * price.output) / 1e6, currency: price.currency } }
 }

@@ -17,7 +17,7 @@ export type LiveExplanation = Omit<Explanation, 'deployments'> & { readonly bund
 export type Explained = { readonly ok: true; readonly explanation: LiveExplanation } | { readonly ok: false; readonly failure: Failure }
 
 const NOTHING_SPECIAL: Omit<Needs, 'model'> = {
-  models: undefined, preferences: undefined, stream: false, tools: false, vision: false, jsonSchema: false, promptTokensAtLeast: 0, maxTokens: undefined,
+  models: undefined, preferences: undefined, stream: false, choices: 1, tools: false, vision: false, jsonSchema: false, promptTokensAtLeast: 0, maxTokens: undefined,
 }
 const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2})$/
 

@@ -28,9 +28,9 @@ export const json = (value: unknown, headers: Headers = {}): Reply => ({ kind: '
 export const failed = (f: Failure): Reply => ({ kind: 'failed', headers: {}, failure: f })
 
 /** What a host answers that could not even make a web request of what came: the same shape, from the same place. */
-export function notHttp(): { readonly status: number; readonly headers: Headers; readonly body: string } {
+export function notHttp(requestId: string): { readonly status: number; readonly headers: Headers; readonly body: string } {
   const why = failure('invalid_request', 'This is not a complete and well-formed HTTP request.')
-  return { status: statusOf(why), headers: { 'content-type': 'application/json', connection: 'close' }, body: JSON.stringify(envelopeOf(why)) }
+  return { status: statusOf(why), headers: { 'content-type': 'application/json', 'x-request-id': requestId, connection: 'close' }, body: JSON.stringify(envelopeOf(why)) }
 }
 
 export const statusOfReply = (reply: Reply): number => (reply.kind === 'failed' ? statusOf(reply.failure) : 200)

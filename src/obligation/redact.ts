@@ -10,7 +10,7 @@ import { findAll, type Kind } from './identifiers.ts'
 import { readPlainly } from './reading.ts'
 
 export type Redacted =
-  /** Members that changed, and how many identifiers of each kind were replaced. */
+  /** Members to write anew, and how many identifiers of each kind were replaced. */
   | { readonly ok: true; readonly set: Readonly<Record<string, unknown>>; readonly counts: ReadonlyMap<Kind, number> }
   | { readonly ok: false }
 
@@ -39,15 +39,16 @@ export function redact(kinds: readonly Kind[], operation: Operation, body: Reado
   const work: Work = { kinds, counts: new Map(kinds.map(kind => [kind, 0])), characters: 0 }
   try {
     refuseWhatIsNoText(body)
-    const set: Record<string, unknown> = {}
+    const set: [string, unknown][] = []
     for (const [name, value] of Object.entries(body)) {
       // A name on top cannot be changed by an edit; a model's name is replaced when the request leaves; numbers on top are settings.
       if (redactText(name, work, 0) !== name) throw new Unreadable()
       if (name === 'model' || typeof value === 'number') continue
       const clean = redactValue(value, work, 0)
-      if (clean !== value) set[name] = clean
+      // A member written twice inside hides its first value from every reader but the next one: what was read is what leaves.
+      if (clean !== value || typeof value === 'object') set.push([name, clean])
     }
-    return { ok: true, set, counts: work.counts }
+    return { ok: true, set: Object.fromEntries(set), counts: work.counts }
   } catch (thrown) {
     if (thrown instanceof Unreadable) return { ok: false }
     throw thrown

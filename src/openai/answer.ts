@@ -1,18 +1,21 @@
 /** What an answer that is not a stream says about itself. Tolerant: what is missing or odd is absent. */
+import type { Operation } from '../policy/facts.ts'
 import { errorIn, token, type ProviderError } from './error.ts'
-import { readUsage } from './sse.ts'
+import { modelName, readUsage } from './sse.ts'
 
 export type Answer = {
   readonly usage: { readonly input: number; readonly output: number } | undefined
   /** The model the server says it is. */
   readonly model: string | undefined
   readonly finishReasons: readonly string[]
+  /** It holds what the operation asks for: choices, or vectors. `{}` is JSON and no answer. */
+  readonly complete: boolean
   /** Set when the body is an error in spite of its status. */
   readonly error: ProviderError | undefined
 }
 
 /** Undefined when the bytes are no JSON object: cut, or no answer at all. */
-export function readAnswer(bytes: Uint8Array): Answer | undefined {
+export function readAnswer(bytes: Uint8Array, operation: Operation): Answer | undefined {
   let value: unknown
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
@@ -24,8 +27,11 @@ export function readAnswer(bytes: Uint8Array): Answer | undefined {
   const choices: readonly unknown[] = Array.isArray(body['choices']) ? body['choices'] : []
   return {
     usage: readUsage(body['usage']),
-    model: typeof body['model'] === 'string' && body['model'] !== '' ? body['model'] : undefined,
+    model: modelName(body['model']),
     finishReasons: choices.flatMap(choice => token((choice as { finish_reason?: unknown } | null)?.finish_reason) ?? []),
+    complete: operation === 'embedding' ? holdsObjects(body['data']) : holdsObjects(choices),
     error: errorIn(body),
   }
 }
+
+const holdsObjects = (value: unknown): boolean => Array.isArray(value) && value.length > 0 && value.every(item => typeof item === 'object' && item !== null)

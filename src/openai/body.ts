@@ -27,9 +27,12 @@ export type ReadBody =
 
 /** One member of the top-level object: offsets into the bytes, the end one past the last byte. */
 type Member = { readonly name: string; readonly start: number; readonly valueStart: number; readonly end: number }
-type Members = { readonly list: readonly Member[]; readonly open: number; readonly duplicate: string | undefined }
+type Members = { readonly list: readonly Member[]; readonly open: number; readonly duplicate: string | undefined; readonly tooMany: boolean }
 
 const QUOTE = 0x22, BACKSLASH = 0x5c, OPEN_OBJECT = 0x7b, CLOSE_OBJECT = 0x7d, OPEN_LIST = 0x5b, CLOSE_LIST = 0x5d, COMMA = 0x2c, COLON = 0x3a
+
+/** No request of the dialect has so many members; a body of millions would only keep everybody waiting. */
+const MEMBERS_MAX = 1_000
 
 /** The members of the dialect that a caller may be told by name; any other name could be prompt text. */
 const NAMES = new Set(['model', 'models', 'provider', 'messages', 'prompt', 'input', 'stream', 'stream_options', 'tools', 'tool_choice', 'response_format',
@@ -56,6 +59,7 @@ export function readBody(bytes: Uint8Array): ReadBody {
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return wrong('The body must be a JSON object.')
   const members = scan(bytes)
+  if (members.tooMany) return wrong(`The body holds more than ${MEMBERS_MAX} members.`)
   if (members.duplicate !== undefined) {
     return NAMES.has(members.duplicate)
       ? { ok: false, wrong: `The body holds "${members.duplicate}" twice.`, param: members.duplicate }
@@ -113,6 +117,7 @@ function scan(bytes: Uint8Array): Members {
     if (bytes[colon] !== COLON) throw new Error('an edit needs a body that was read before')
     const valueStart = skipSpace(bytes, colon + 1)
     const end = skipValue(bytes, valueStart)
+    if (list.length === MEMBERS_MAX) return { list, open, duplicate, tooMany: true }
     if (seen.has(name)) duplicate ??= name
     seen.add(name)
     list.push({ name, start, valueStart, end })
@@ -121,7 +126,7 @@ function scan(bytes: Uint8Array): Members {
     at = skipSpace(bytes, at + 1)
   }
   if (bytes[at] !== CLOSE_OBJECT) throw new Error('an edit needs a body that was read before')
-  return { list, open, duplicate }
+  return { list, open, duplicate, tooMany: false }
 }
 
 function skipSpace(bytes: Uint8Array, from: number): number {

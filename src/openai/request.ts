@@ -12,6 +12,8 @@ export type Needs = {
   /** OpenRouter's `provider` object, unread; the pool reads it. */
   readonly preferences: Readonly<Record<string, unknown>> | undefined
   readonly stream: boolean
+  /** How many answers are asked for (`n`). */
+  readonly choices: number
   readonly tools: boolean
   readonly vision: boolean
   readonly jsonSchema: boolean
@@ -24,6 +26,7 @@ export type Needs = {
 export type ReadRequest = { readonly ok: true; readonly needs: Needs } | { readonly ok: false; readonly wrong: string; readonly param: string }
 
 const BYTES_PER_TOKEN_AT_MOST = 5
+const CHOICES_MAX = 128
 const isObject = (v: unknown): v is Record<string, unknown> => typeof v === 'object' && v !== null && !Array.isArray(v)
 
 /** Reads the members that routing needs from a parsed body. */
@@ -36,6 +39,9 @@ export function readRequest(operation: Operation, body: Readonly<Record<string, 
   if (stream !== undefined && stream !== null && typeof stream !== 'boolean') return wrong('stream', "'stream' must be true or false.")
   const maxTokens = body['max_completion_tokens'] ?? body['max_tokens'] ?? undefined
   if (maxTokens !== undefined && !(Number.isSafeInteger(maxTokens) && (maxTokens as number) > 0)) return wrong('max_tokens', "'max_tokens' must be a whole number above 0.")
+
+  const n = body['n'] ?? 1
+  if (!(Number.isSafeInteger(n) && (n as number) >= 1 && (n as number) <= CHOICES_MAX)) return wrong('n', `'n' must be a whole number from 1 to ${CHOICES_MAX}.`)
 
   const messages = body['messages']
   if (operation === 'chat') {
@@ -57,6 +63,7 @@ export function readRequest(operation: Operation, body: Readonly<Record<string, 
       models: Array.isArray(models) && models.length > 0 ? models as readonly string[] : undefined,
       preferences: isObject(provider) ? provider : undefined,
       stream: stream === true,
+      choices: n as number,
       tools: Array.isArray(body['tools']) && body['tools'].length > 0,
       vision: parts.some(p => isObject(p) && p['type'] === 'image_url'),
       jsonSchema: isObject(format) && format['type'] === 'json_schema',

@@ -12,14 +12,14 @@ const CHOICES_MAX = 128
 export type StreamScanner = {
   /**
    * Takes the next bytes, cut anywhere, and gives the well-formed events that are now whole, as they came (undefined:
-   * none yet). What a cut stream leaves half-written is held back, so that an error can follow in its place.
+   * none yet). `[DONE]` is not among them: whether the answer is complete is for the reader of this scanner to say. What a cut stream leaves half-written is held back, so that an error can follow in its place.
    */
   feed(chunk: Uint8Array): Uint8Array | undefined
   /** The bytes have ended: gives a last event whose blank line the server left out, with the line; a half one is malformed. */
   end(): Uint8Array | undefined
   /** The first content, refusal, reasoning or call has been seen. */
   readonly hasContent: boolean
-  /** Every choice that began has given its finish reason. */
+  /** Every choice that was asked for, or began, has given its finish reason. */
   readonly finished: boolean
   /** The last finish reason seen. */
   readonly finishReason: string | undefined
@@ -31,11 +31,15 @@ export type StreamScanner = {
   /** The first error event, as tokens. */
   readonly error: ProviderError | undefined
   readonly malformed: number
+  /** An event was too large to be read: something of the answer is missing. */
+  readonly overflow: boolean
+  /** Well-formed events that held content so far, about one token each. */
+  readonly pieces: number
 }
 
 const LINE_FEED = 0x0a, RETURN = 0x0d
 
-export function streamScanner(): StreamScanner {
+export function streamScanner({ choices: asked = 1 }: { readonly choices?: number } = {}): StreamScanner {
   let hasContent = false
   let finishReason: string | undefined
   let done = false
@@ -43,6 +47,8 @@ export function streamScanner(): StreamScanner {
   let model: string | undefined
   let error: ProviderError | undefined
   let malformed = 0
+  let overflow = false
+  let pieces = 0
   const choices = new Map<number, boolean>()
 
   let held = new Uint8Array(0)
@@ -67,13 +73,13 @@ export function streamScanner(): StreamScanner {
     heldBytes += part.length
   }
 
-  /** Reads one whole event; false when it is not fit to pass on. */
-  function read(bytes: Uint8Array): boolean {
+  /** Reads one whole event. */
+  function read(bytes: Uint8Array): 'pass' | 'keep' | 'malformed' {
     let text: string
     try {
       text = decoder.decode(bytes)
     } catch {
-      return false
+      return 'malformed'
     }
     let name = ''
     let data: string | undefined
@@ -83,34 +89,37 @@ export function streamScanner(): StreamScanner {
         data = data === undefined ? value : `${data}\n${value}`
       } else if (line.startsWith('event:')) name = line.slice(6).trim()
     }
-    if (data === undefined) return true
+    if (data === undefined) return 'pass'
     if (data.trim() === '[DONE]') {
       done = true
-      return true
+      return 'keep'
     }
     let value: unknown
     try {
       value = JSON.parse(data)
     } catch {
-      if (name !== 'error') return false
+      if (name !== 'error') return 'malformed'
       error ??= {}
-      return true
+      return 'pass'
     }
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'malformed'
     look(value as Record<string, unknown>, name)
-    return true
+    return 'pass'
   }
 
   function look(event: Record<string, unknown>, name: string): void {
     const wrong = errorIn(event) ?? (name === 'error' ? errorIn({ error: event }) : undefined)
     if (wrong !== undefined) error ??= wrong
-    if (typeof event['model'] === 'string' && event['model'] !== '') model = event['model']
+    model = modelName(event['model']) ?? model
     usage = readUsage(event['usage']) ?? usage
     if (!Array.isArray(event['choices'])) return
     for (const item of event['choices'].slice(0, CHOICES_MAX) as unknown[]) {
       if (typeof item !== 'object' || item === null) continue
       const choice = item as Record<string, unknown>
-      if (!hasContent) hasContent = filled(choice['text']) || deltaSays(choice['delta'])
+      if (filled(choice['text']) || deltaSays(choice['delta'])) {
+        hasContent = true
+        pieces += 1
+      }
       const index = typeof choice['index'] === 'number' ? choice['index'] : 0
       const reason = choice['finish_reason']
       const ended = typeof reason === 'string' && reason !== ''
@@ -128,8 +137,10 @@ export function streamScanner(): StreamScanner {
         const whole = heldBytes === 0 && !oversized && end - start <= EVENT_BYTES_MAX
         if (!whole) hold(chunk.subarray(start, end))
         const event = whole ? chunk.subarray(start, end) : held.slice(0, heldBytes)
-        if (!oversized && read(event)) good.push(event)
-        else malformed += 1
+        const how = oversized ? 'malformed' : read(event)
+        if (how === 'pass') good.push(event)
+        if (how === 'malformed') malformed += 1
+        overflow ||= oversized
         heldBytes = 0
         oversized = false
         start = end
@@ -162,21 +173,24 @@ export function streamScanner(): StreamScanner {
     end() {
       if (heldBytes === 0 && !oversized) return undefined
       const event = held.slice(0, heldBytes)
-      const whole = !oversized && read(event)
+      const how = oversized ? 'malformed' : read(event)
+      overflow ||= oversized
       heldBytes = 0
       oversized = false
-      if (whole) return concat([event, encoder.encode('\n\n')])
-      malformed += 1
+      if (how === 'pass') return concat([event, encoder.encode('\n\n')])
+      if (how === 'malformed') malformed += 1
       return undefined
     },
     get hasContent() { return hasContent },
-    get finished() { return choices.size > 0 && [...choices.values()].every(ended => ended) },
+    get finished() { return choices.size >= Math.max(1, asked) && [...choices.values()].every(ended => ended) },
     get finishReason() { return finishReason },
     get done() { return done },
     get usage() { return usage },
     get model() { return model },
     get error() { return error },
     get malformed() { return malformed },
+    get overflow() { return overflow },
+    get pieces() { return pieces },
   }
 }
 
@@ -200,6 +214,10 @@ export function readUsage(value: unknown): { readonly input: number; readonly ou
   if (!isCount(input) && !isCount(output)) return undefined
   return { input: isCount(input) ? input : 0, output: isCount(output) ? output : 0 }
 }
+
+/** A model's name as a server gives it; anything longer or stranger is not repeated, for it could be anything. */
+export const modelName = (value: unknown): string | undefined =>
+  (typeof value === 'string' && /^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$/.test(value) ? value : undefined)
 
 const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0
 const filled = (value: unknown): boolean => (typeof value === 'string' || Array.isArray(value)) && value.length > 0

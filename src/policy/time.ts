@@ -21,9 +21,15 @@ function format(zone: string): Intl.DateTimeFormat {
   return known
 }
 
-/** True when the zone is an IANA name. Offsets such as +02:00 and abbreviations such as CEST are not. */
+/** Names of three or four capitals that the IANA database holds and that change their clocks as their places do. */
+const SHORT_ZONES = ['UTC', 'GMT', 'CET', 'EET', 'MET', 'WET']
+
+/**
+ * True when the zone is an IANA name. Offsets such as +02:00 are not, nor are abbreviations such as EST, by which people
+ * mean a place and which stand for a fixed offset.
+ */
 export function isZone(zone: string): boolean {
-  if (!/^[A-Za-z]+(?:[/_+-][A-Za-z0-9]+)*$/.test(zone) || (/^[A-Z]{3,4}$/.test(zone) && zone !== 'UTC' && zone !== 'GMT')) return false
+  if (!/^[A-Za-z][A-Za-z0-9]*(?:[/_+-][A-Za-z0-9]+)*$/.test(zone) || (/^[A-Z]{3,4}$/.test(zone) && !SHORT_ZONES.includes(zone))) return false
   try { return format(zone) !== undefined } catch { return false }
 }
 

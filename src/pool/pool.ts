@@ -90,6 +90,9 @@ export function buildPool(q: PoolQuestion): PoolAnswer {
   // 1. What the caller asked for, then what may stand in for it.
   const permitted = q.decision.permit.deployments.map((name, i) => ({ deployment: catalog.byName.get(name)!, preferred: q.decision.ranks[i]! }))
   const wanted = ordered(permitted, q)
+  if (wanted.length === 0 && q.operation === 'embedding' && permitted.some(p => p.deployment.model === q.needs.model)) {
+    return refuse(failure('invalid_request', `'${q.needs.model}' has several deployments, and the catalog does not say that their vectors can be compared.`, { param: 'model' }))
+  }
   if (wanted.length === 0) {
     return refuse(failure('no_permitted_model', `The policies do not permit '${q.needs.model}' for this request, and no other model may stand in for it.`, { param: 'model' }))
   }

@@ -8,6 +8,8 @@ import type { Clock, TransportResponse } from '../ports.ts'
 
 /** An error body is read to here, for its code and type, and then dropped. */
 const ERROR_BODY_BYTES_MAX = 64 * 1024
+/** What a failed server says about it is worth this long and no longer: the next deployment is waiting. */
+const ERROR_BODY_MS_MAX = 1_000
 const RETRY_AFTER_MS_MAX = 24 * 60 * 60 * 1000
 
 /** Codes that say: not here, or not any more. */
@@ -17,7 +19,7 @@ const OUR_ACCOUNT = /^(invalid_api_key|incorrect_api_key|insufficient_quota|bill
 
 /** Reads the error body of an answer, bounded, and says what it means. Never throws. */
 export async function refusal(response: TransportResponse, { name, clock }: { readonly name: string; readonly clock: Clock }): Promise<Failure> {
-  const error = await readError(response)
+  const error = await readError(response, clock)
   return refusalOf(response, error, { name, clock })
 }
 
@@ -63,11 +65,24 @@ function refused(name: string, code: string): string {
   return `${name} refused the request${code === '' ? '' : ` (${code})`}.`
 }
 
-async function readError(response: TransportResponse): Promise<ProviderError> {
+async function readError(response: TransportResponse, clock: Clock): Promise<ProviderError> {
+  const late = Promise.withResolvers<ProviderError>()
+  const forget = clock.after(ERROR_BODY_MS_MAX, () => late.resolve({}))
+  const iterator = response.body[Symbol.asyncIterator]()
+  try {
+    return await Promise.race([late.promise, readAll({ [Symbol.asyncIterator]: () => iterator })])
+  } finally {
+    forget()
+    // Ends the connection where the body has not ended by itself.
+    iterator.return?.().catch(() => undefined)
+  }
+}
+
+async function readAll(body: AsyncIterable<Uint8Array>): Promise<ProviderError> {
   const bytes = new Uint8Array(ERROR_BODY_BYTES_MAX)
   let length = 0
   try {
-    for await (const chunk of response.body) {
+    for await (const chunk of body) {
       const part = chunk.subarray(0, ERROR_BODY_BYTES_MAX - length)
       bytes.set(part, length)
       length += part.length

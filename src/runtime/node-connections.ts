@@ -30,12 +30,12 @@ export function createConnections(ports: Ports): Connections {
   let started: ReadonlyMap<string, string> = new Map()
   let realWasSeen = false
 
-  const hasKey = ({ connection }: Deployment): boolean => connection?.key === undefined || ports.secrets(connection.key) !== undefined
+  const hasKey = ({ connection }: Pick<Deployment, 'connection'>): boolean => connection?.key === undefined || ports.secrets(connection.key) !== undefined
   const heldBy = (provider: Provider): readonly DiscoveredModel[] => found.get(addressOf(provider)) ?? []
-  const isReal = (d: Deployment, bundle: Bundle): boolean => {
-    const provider = bundle.catalog.providers.get(d.provider)
-    return !d.rehearsal && d.connection !== undefined && hasKey(d) && (provider?.discover === undefined || heldBy(provider).length > 0)
-  }
+  /** Whatever could be dispatched to, and a keyed provider whose models are still to be asked for. */
+  const holdsReal = ({ catalog }: Bundle): boolean =>
+    catalog.deployments.some(d => !d.rehearsal && d.connection !== undefined && hasKey(d))
+    || [...catalog.providers.values()].some(p => p.rehearsal === undefined && p.connection?.key !== undefined && hasKey(p))
 
   return {
     connected(d) {
@@ -55,7 +55,7 @@ export function createConnections(ports: Ports): Connections {
     },
     async wire(bundle) {
       const full = await withDiscovered(bundle, discovering(bundle).flatMap(heldBy))
-      const isRehearsal = !realWasSeen && !full.catalog.deployments.some(d => isReal(d, full))
+      const isRehearsal = !realWasSeen && !holdsReal(full)
       await rehearsals.adjust(full, isRehearsal)
       realWasSeen ||= !isRehearsal
       started = rehearsals.baseUrls()

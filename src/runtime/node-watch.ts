@@ -15,6 +15,11 @@ const TICK_MS = 250
 const DISCOVERY_EVERY_MS = 30_000
 const DISCOVERY_WITHIN_MS = 5_000
 const ALARM = 'policies'
+/**
+ * How long a folder must be quiet before a rule that was in force may go. Whoever replaces a folder by deleting and copying
+ * has moments in which rules are missing, and those moments must not loosen the law.
+ */
+const QUIET_MS = 2_000
 
 export type Watched = {
   readonly gateway: Gateway
@@ -30,6 +35,8 @@ export function watch({ gateway, connections, folder, ...begun }: Watched): { en
   const { clock, background } = gateway.ports
   let { sources, bundle } = begun
   let signature: string | undefined
+  /** What was read and compiles, but lacks a rule in force, and since when it has been so. */
+  let waiting: { readonly sources: Sources; readonly since: number } | undefined
   /** The content and the alarm of policies that were not taken. */
   let refused: Sources | undefined
   let complaint: string | undefined
@@ -47,6 +54,7 @@ export function watch({ gateway, connections, folder, ...begun }: Watched): { en
   }
   const allIsWell = (): void => {
     refused = undefined
+    waiting = undefined
     complaint = undefined
     gateway.clear(ALARM)
   }
@@ -57,17 +65,25 @@ export function watch({ gateway, connections, folder, ...begun }: Watched): { en
 
   const reload = async (): Promise<void> => {
     const seen = await signatureOf(folder)
-    if (seen === signature) return
+    if (seen === signature && waiting === undefined) return
     const read = await readPolicies(folder)
     // What could not be read is looked at again at the next tick, whatever its signature.
     signature = read.ok ? seen : undefined
     if (!read.ok) {
       refused = undefined
+      waiting = undefined
       return keepOld(read.wrong)
     }
+    if (waiting !== undefined && sameSources(read.sources, waiting.sources) && clock.now() - waiting.since < QUIET_MS) return
     if (sameSources(read.sources, sources)) return allIsWell()
     if (refused !== undefined && sameSources(read.sources, refused)) return
     const compiled = await compile(read.sources)
+    const isSettled = waiting !== undefined && sameSources(read.sources, waiting.sources)
+    if (compiled.ok && !isSettled && lacksARuleOf(bundle, compiled.bundle)) {
+      waiting = { sources: read.sources, since: clock.now() }
+      return
+    }
+    waiting = undefined
     for (const problem of compiled.ok ? compiled.bundle.warnings : compiled.problems) logProblem(gateway, problem)
     if (!compiled.ok) {
       refused = read.sources
@@ -118,6 +134,12 @@ export function watch({ gateway, connections, folder, ...begun }: Watched): { en
       clearInterval(timer)
     },
   }
+}
+
+/** Whether a rule that is in force is not in the next bundle. A rule that is changed keeps its name. */
+function lacksARuleOf(inForce: Bundle, next: Bundle): boolean {
+  const names = new Set(next.rulebook.rules.map(r => r.name))
+  return inForce.rulebook.rules.some(r => !names.has(r.name))
 }
 
 export function logProblem({ ports: { log } }: Gateway, { severity, ...problem }: Problem): void {

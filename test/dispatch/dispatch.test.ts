@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Bundle } from '../../src/bundle/bundle.ts'
 import { dispatch, type Dispatched, type Ended } from '../../src/dispatch/dispatch.ts'
 import type { Failure } from '../../src/failure.ts'
+import { DONE } from '../../src/openai/sse.ts'
 import { readRequest, type Needs } from '../../src/openai/request.ts'
 import { decide, type Decision, type Permit } from '../../src/policy/decide.ts'
 import { buildPool } from '../../src/pool/pool.ts'
@@ -16,9 +17,9 @@ const bundle: Promise<Bundle> = bundleOf({
   'catalog/p.yaml': provider('p', 'dialect: openai\nbase-url: http://127.0.0.1:1', names.map((n, i) => `{ deployment: ${n}, model: p/${n}, context: ${1000 * (i + 1)} }`)),
 })
 
-type Setup = { stream?: boolean; bundle?: Promise<Bundle>; start?: number; script: Record<string, Behaviour>; epochNow?: () => number; signal?: AbortSignal; clock?: FakeClock }
+type Setup = { stream?: boolean; bundle?: Promise<Bundle>; start?: number; script: Record<string, Behaviour>; epochNow?: () => number; choices?: number; signal?: AbortSignal; clock?: FakeClock }
 
-async function run({ stream = false, bundle: given = bundle, start = START, script, epochNow = () => 1, signal = new AbortController().signal, clock = fakeClock(start) }: Setup): Promise<{
+async function run({ stream = false, bundle: given = bundle, start = START, script, epochNow = () => 1, choices = 1, signal = new AbortController().signal, clock = fakeClock(start) }: Setup): Promise<{
   sent: Dispatched; ports: Scripted; ended: Ended[]; reports: [string, Failure['code'] | undefined][]; clock: FakeClock
 }> {
   const b = await given
@@ -29,7 +30,7 @@ async function run({ stream = false, bundle: given = bundle, start = START, scri
   if (!built.ok) throw new Error('no pool')
   const ports = scripted(script), ended: Ended[] = [], reports: [string, Failure['code'] | undefined][] = []
   const sent = await dispatch({
-    pool: built.pool, call: { operation: 'chat', stream, body: new Uint8Array(), requestId: 'r' }, receivedAt: start, signal, clock, epochNow,
+    pool: built.pool, choices, call: { operation: 'chat', stream, body: new Uint8Array(), requestId: 'r' }, receivedAt: start, signal, clock, epochNow,
     providers: ports, breakers: { mayTry: () => true, report: (d, f) => { reports.push([d, f?.code]) }, state: () => 'closed' },
     ended: end => { ended.push(end) },
   })
@@ -43,6 +44,7 @@ async function read(sent: Dispatched): Promise<string> {
   for await (const part of sent.body) parts.push(part)
   return text(parts)
 }
+const finish = new TextEncoder().encode('data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n')
 /** Lets promises settle; no time passes. */
 const settle = async (): Promise<void> => { for (let i = 0; i < 20; i++) await Promise.resolve() }
 
@@ -51,7 +53,7 @@ describe('fallback', () => {
     const { sent, ports, ended, reports } = await run({ script: { a: failing('unreachable'), b: whole('hello') } })
     expect(tried(ports)).toEqual(['a', 'b'])
     expect(sent).toMatchObject({ kind: 'whole', attempts: [{ deployment: 'a', code: 'unreachable' }, { deployment: 'b', code: 'ok' }] })
-    expect(ended).toEqual([{ outcome: 'answered', failure: undefined, usage: { input: 3, output: 2 }, servedModel: 'served' }])
+    expect(ended).toEqual([{ outcome: 'answered', failure: undefined, usage: { input: 3, output: 2 }, pieces: 0, servedModel: 'served' }])
     expect(reports).toEqual([['a', 'unreachable'], ['b', undefined]])
   })
   test('attempts are bounded, and the last word is unavailable with a time to come back', async () => {
@@ -71,9 +73,9 @@ describe('fallback', () => {
     expect(tried(ports)).toEqual(['a', 'b'])
     expect(sent.kind).toBe('whole')
   })
-  test('an answer that is no JSON, or is an error in disguise, is no answer', async () => {
-    const { ports, sent } = await run({ script: { a: bytes('application/json', '{"choices": [{'), b: bytes('application/json', '{"error": {"message": "secret", "code": "boom"}}'), c: whole('x') } })
-    expect(tried(ports)).toEqual(['a', 'b', 'c'])
+  test('an answer that is no JSON, is empty, or is an error in disguise, is no answer', async () => {
+    const { ports, sent } = await run({ script: { a: bytes('application/json', '{"choices": [{'), b: bytes('application/json', '{}'), c: bytes('application/json', '{"error": {"message": "secret", "code": "boom"}}'), d: whole('x') } })
+    expect(tried(ports)).toEqual(['a', 'b', 'c', 'd'])
     expect(JSON.stringify(sent.attempts)).not.toContain('secret')
   })
 })
@@ -84,7 +86,7 @@ describe('streams', () => {
     const got = await read(sent)
     expect(got).toContain('"content":"Hel"')
     expect(got.endsWith('data: [DONE]\n\n')).toBe(true)
-    expect(ended).toEqual([{ outcome: 'answered', failure: undefined, usage: undefined, servedModel: 'served' }])
+    expect(ended).toEqual([{ outcome: 'answered', failure: undefined, usage: undefined, pieces: 2, servedModel: 'served' }])
   })
   test('a stream that dies before its first content is invisible: the next one answers whole', async () => {
     const { sent, ports } = await run({ stream: true, script: { a: streamed([], [new Error('reset')]), b: streamed(['ok']) } })
@@ -106,8 +108,47 @@ describe('streams', () => {
     expect(await read(sent)).not.toContain('[DONE]')
     expect(ended).toMatchObject([{ outcome: 'cut' }])
   })
+  test.each([
+    ['[DONE] without a finish after content', streamed(['par'], [DONE])],
+    ['one of two answers cut', streamed(['one'], [finish, DONE]), 2],
+  ])('no-truncated-success: %s is cut, not complete', async (_, behaviour, choices = 1) => {
+    const { sent, ended } = await run({ stream: true, choices, script: { a: behaviour } })
+    const got = await read(sent)
+    expect(got).toContain('event: error')
+    expect(got).not.toContain('[DONE]')
+    expect(ended).toMatchObject([{ outcome: 'cut' }])
+  })
+  test('nothing but [DONE] is no answer: the next one is asked', async () => {
+    const { ports } = await run({ stream: true, script: { a: bytes('text/event-stream', 'data: [DONE]\n\n'), b: streamed(['b']) } })
+    expect(tried(ports)).toEqual(['a', 'b'])
+  })
+  test('no-truncated-success: an event too large to be read is a hole, and a hole is no answer', async () => {
+    const huge = new TextEncoder().encode(`data: {"choices":[{"index":0,"delta":{"content":"${'x'.repeat(1_100_000)}"}}]}\n\n`)
+    const { sent, ended } = await run({ stream: true, script: { a: streamed(['par'], [huge, finish, DONE]) } })
+    expect(await read(sent)).not.toContain('[DONE]')
+    expect(ended).toMatchObject([{ outcome: 'cut' }])
+  })
+  test('endless events without content do not fill the memory: the next one is asked', async () => {
+    const empty = new TextEncoder().encode(`: ${'x'.repeat(100_000)}\n\n`)
+    const { ports } = await run({ stream: true, script: { a: streamed([], Array.from({ length: 20 }, () => empty)), b: streamed(['b']) } })
+    expect(tried(ports)).toEqual(['a', 'b'])
+  })
+  test('an answer that has finished is complete, whatever happens to its last words', async () => {
+    const { sent, ended, reports } = await run({ stream: true, script: { a: streamed(['all'], [finish, new Error('reset')]) } })
+    expect((await read(sent)).endsWith('data: [DONE]\n\n')).toBe(true)
+    expect(ended).toMatchObject([{ outcome: 'answered', failure: undefined }])
+    expect(reports).toEqual([['a', undefined]])
+  })
+  test('a caller who stops reading is noticed at the deadline, and it says nothing about health', async () => {
+    const clock = fakeClock(START)
+    const { sent, ended, reports } = await run({ stream: true, clock, script: { a: streamed(['one', 'two', 'three']) } })
+    if (sent.kind !== 'stream') throw new Error('no stream')
+    await sent.body[Symbol.asyncIterator]().next()
+    clock.advance(600_000)
+    expect(ended).toMatchObject([{ outcome: 'cancelled', failure: { code: 'deadline_exceeded' } }])
+    expect(reports).toEqual([])
+  })
   test('a missing [DONE] after a complete finish is supplied', async () => {
-    const finish = new TextEncoder().encode('data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n')
     const { sent, ended } = await run({ stream: true, script: { a: streamed(['all'], [finish]) } })
     expect((await read(sent)).endsWith('data: [DONE]\n\n')).toBe(true)
     expect(ended).toMatchObject([{ outcome: 'answered' }])

@@ -35,8 +35,19 @@ describe('redact', () => {
     expect(result.done).toEqual(['redact email: 0', 'redact iban: 1'])
   })
 
-  it('touches nothing where nothing is found', () => {
-    expect(done(carry({ redact: ['email'] })).edit).toBeUndefined()
+  it('writes what it read anew even where nothing is found: what it could not see must not leave in its stead', () => {
+    const twice = '{"model":"auto","messages":[{"role":"user","content":"Pay DE89 3704 0044 0532 0130 00","content":"hi"}],"temperature":1.0}'
+    const read = readBody(new TextEncoder().encode(twice))
+    if (!read.ok) throw new Error(read.wrong)
+    const { edit } = done(carry({ redact: ['iban'] }, read.body.value))
+    expect(new TextDecoder().decode(read.body.edit(edit!))).toBe('{"model":"auto","messages":[{"role":"user","content":"hi"}],"temperature":1.0}')
+  })
+
+  it('reads a member of any name, __proto__ too', () => {
+    const read = readBody(new TextEncoder().encode('{"model":"auto","messages":[{"role":"user","content":"hi"}],"__proto__":{"x":"DE89370400440532013000"}}'))
+    if (!read.ok) throw new Error(read.wrong)
+    const { edit } = done(carry({ redact: ['iban'] }, read.body.value))
+    expect(new TextDecoder().decode(read.body.edit(edit!))).not.toContain('DE89')
   })
 
   it('replaces overlapping finds once, with nothing left of either', () => {

@@ -7,20 +7,30 @@ const encode = (value: unknown): Uint8Array => new TextEncoder().encode(typeof v
 
 describe('a whole answer', () => {
   test('says usage, model and finish reasons', () => {
-    expect(readAnswer(encode({ model: 'm', choices: [{ finish_reason: 'stop' }, { finish_reason: 'length' }, { finish_reason: null }, null], usage: { prompt_tokens: 1, completion_tokens: 2 } })))
-      .toEqual({ model: 'm', finishReasons: ['stop', 'length'], usage: { input: 1, output: 2 }, error: undefined })
+    expect(readAnswer(encode({ model: 'm', choices: [{ finish_reason: 'stop' }, { finish_reason: 'length' }, { finish_reason: null }], usage: { prompt_tokens: 1, completion_tokens: 2 } }), 'chat'))
+      .toEqual({ model: 'm', complete: true, finishReasons: ['stop', 'length'], usage: { input: 1, output: 2 }, error: undefined })
   })
 
   test('embeddings have no output tokens', () => {
-    expect(readAnswer(encode({ usage: { prompt_tokens: 5, total_tokens: 5 } }))?.usage).toEqual({ input: 5, output: 0 })
+    expect(readAnswer(encode({ usage: { prompt_tokens: 5, total_tokens: 5 } }), 'embedding')?.usage).toEqual({ input: 5, output: 0 })
   })
 
   test('an error in spite of status 200 is seen, by its tokens', () => {
-    expect(readAnswer(encode({ error: { code: 'overloaded', message: 'canary' } }))?.error).toEqual({ code: 'overloaded' })
+    expect(readAnswer(encode({ error: { code: 'overloaded', message: 'canary' } }), 'chat')?.error).toEqual({ code: 'overloaded' })
   })
 
   test.each(['', '{"choices":[', '[]', 'null', 'oops'])('%j is no answer', text => {
-    expect(readAnswer(encode(text))).toBeUndefined()
+    expect(readAnswer(encode(text), 'chat')).toBeUndefined()
+  })
+
+  test.each(['{}', '{"choices":[]}', '{"choices":[null]}', '{"detail":"text"}', '{"object":"error","message":"text"}'])('%s is JSON and no complete answer', text => {
+    expect(readAnswer(encode(text), 'chat')?.complete).toBe(false)
+    expect(readAnswer(encode(text), 'embedding')?.complete).toBe(false)
+  })
+
+  test('a model name that could be text is not repeated', () => {
+    expect(readAnswer(encode({ model: 'your prompt was canary', choices: [{}] }), 'chat')?.model).toBeUndefined()
+    expect(readAnswer(encode({ model: 'x'.repeat(129), choices: [{}] }), 'chat')?.model).toBeUndefined()
   })
 })
 

@@ -79,7 +79,7 @@ describe('what a stream is made of', () => {
     const good = event(delta({ content: 'a' }))
     const { scanner, passed } = scan(`${good}data: {"cut\n\n${good}data: [DONE]\n\n`)
     expect(scanner).toMatchObject({ malformed: 1, done: true })
-    expect(passed).toBe(`${good}${good}data: [DONE]\n\n`)
+    expect(passed).toBe(`${good}${good}`)
     expect(scan(Uint8Array.of(...encode('data: "'), 0xff, ...encode('"\n\n'))).scanner.malformed).toBe(1)
     expect(scan('data: 7\n\n').scanner.malformed).toBe(1)
   })
@@ -91,10 +91,24 @@ describe('what a stream is made of', () => {
     expect(scanner.malformed).toBe(1)
   })
 
+  test('[DONE] is not passed on: whether the answer is complete is for the reader to say', () => {
+    const good = event(delta({ content: 'a' }))
+    expect(scan(`${good}data: [DONE]\n\n`).passed).toBe(good)
+  })
+
+  test('a stream of several answers is finished when each of them is, those that never began included', () => {
+    const scanner = streamScanner({ choices: 2 })
+    scanner.feed(encode('data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n'))
+    expect(scanner.finished).toBe(false)
+    scanner.feed(encode('data: {"choices":[{"index":1,"delta":{"content":"b"},"finish_reason":"stop"}]}\n\n'))
+    expect(scanner).toMatchObject({ finished: true, pieces: 2 })
+  })
+
   test('a last event without its blank line is passed on with it', () => {
-    const { scanner, passed } = scan('data: [DONE]\n')
-    expect(scanner).toMatchObject({ done: true, malformed: 0 })
-    expect(passed).toBe('data: [DONE]\n\n\n')
+    const good = event(delta({ content: 'a' }))
+    const { scanner, passed } = scan(good.slice(0, -1))
+    expect(scanner).toMatchObject({ hasContent: true, malformed: 0 })
+    expect(passed).toBe(`${good.slice(0, -1)}\n\n`)
   })
 
   test('an event over the bound is dropped, one at the bound is not, and memory stays bounded', () => {

@@ -180,7 +180,7 @@ describe('how time is written', () => {
     expect(readLocal(text)).toBeUndefined()
   })
 
-  test.each(['Europe/Brussels', 'America/Argentina/Buenos_Aires', 'America/Port-au-Prince', 'Asia/Ho_Chi_Minh', 'UTC', 'Etc/GMT+5', 'Etc/UTC'])('%s is a zone', zone => {
+  test.each(['Europe/Brussels', 'America/Argentina/Buenos_Aires', 'America/Port-au-Prince', 'Asia/Ho_Chi_Minh', 'UTC', 'CET', 'EST5EDT', 'Etc/GMT+5', 'Etc/UTC'])('%s is a zone', zone => {
     expect(isZone(zone)).toBe(true)
   })
 

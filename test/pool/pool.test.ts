@@ -128,3 +128,16 @@ describe('no-mixed-vectors', () => {
     expect(await pool({ operation: 'embedding', body: { model: 'auto' } })).toMatchObject({ code: 'invalid_request', param: 'model' })
   })
 })
+
+describe('illegal, unfit and unavailable are told apart', () => {
+  test('deployments of one embedding model whose spaces are not known are a gap in the catalog, not in the law', async () => {
+    const twice = await bundleOf({
+      'apps/any.yaml': app('any'),
+      'catalog/one.yaml': provider('one', at('one'), ['{ deployment: v1, model: lab/vectors, operations: [embedding] }', '{ deployment: v2, model: lab/vectors, operations: [embedding] }']),
+    })
+    const needs = (readRequest('embedding', { model: 'lab/vectors', input: 'x' }, 10) as { needs: Needs }).needs
+    const decision = decide(twice.rulebook, { trusted: { app: 'any' } }, NOW) as Decision & { permit: Permit }
+    const answer = buildPool({ operation: 'embedding', needs, decision, app: twice.apps.get('any')!, bundle: twice, epoch: 1, connected: () => undefined, mayTry: () => true })
+    expect(answer).toMatchObject({ ok: false, failure: { code: 'invalid_request' } })
+  })
+})

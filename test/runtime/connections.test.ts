@@ -70,6 +70,7 @@ describe('what a gateway is connected to', () => {
   })
 
   it('rehearses while a server that it should ask is not there or holds nothing', async () => {
+    const discovering = (url: string): string => provider('own', `dialect: openai\nbase-url: ${url}\ndiscover: models\nprocessed-in: [FR]\nhosting: local`, []).replace('deployments:\n', 'deployments: []\n')
     const { url } = await inHand()
     const empty = await serve(folderOf({ ...REHEARSAL, 'catalog/own.yaml': discovering(url) }))
     expect((await readiness(empty)).rehearsal).not.toBe(false)
@@ -77,6 +78,21 @@ describe('what a gateway is connected to', () => {
     await gone.close()
     const absent = await serve(folderOf({ ...REHEARSAL, 'catalog/own.yaml': discovering(gone.url) }))
     expect((await readiness(absent)).rehearsal).not.toBe(false)
+  })
+
+  it('never rehearses beside a deployment that is listed and could be dispatched to, whether its server answers or not', async () => {
+    const gone = await startProvider()
+    await gone.close()
+    const gateway = await serve(folderOf({ ...REHEARSAL, 'catalog/own.yaml': discovering(gone.url) }))
+    expect((await readiness(gateway)).rehearsal).toBe(false)
+  })
+
+  it('never rehearses beside a provider whose key is there, though its models are still unknown', async () => {
+    const gone = await startProvider()
+    await gone.close()
+    const keyed = provider('own', `dialect: openai\nbase-url: ${gone.url}\ndiscover: models\nkey: env:OWN_API`, []).replace('deployments:\n', 'deployments: []\n')
+    const gateway = await serve(folderOf({ ...REHEARSAL, 'catalog/own.yaml': keyed }), { environment: { OWN_API: 'k' } })
+    expect((await readiness(gateway)).rehearsal).toBe(false)
   })
 
   it('finds and loses models while it runs', async () => {

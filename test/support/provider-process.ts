@@ -21,6 +21,7 @@ const server = createServer((request, response) => {
       return void response.end('data: [DONE]\n\n')
     }
     response.writeHead(200, { 'content-type': 'application/json' })
+    if (request.url?.endsWith('/embeddings') === true) return void response.end(JSON.stringify({ object: 'list', model: body.model, data: [{ object: 'embedding', index: 0, embedding: [0.5] }], usage: { prompt_tokens: 1, total_tokens: 1 } }))
     response.end(JSON.stringify({ ...base, object: 'chat.completion', choices: [{ index: 0, message: { role: 'assistant', content: `from ${name}` }, finish_reason: 'stop' }], usage: { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 } }))
   })
 })
