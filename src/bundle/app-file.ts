@@ -3,7 +3,7 @@ import { NOT_COLLECTED, REGISTERED_FACTS, requestFacts, type Value } from '../po
 import { closeUpward } from '../policy/request.ts'
 import type { App, Assumption, Grant } from '../policy/rule.ts'
 import type { AppConnection } from './bundle.ts'
-import { entryOf, valueOf, type Scalar, type Tree } from './parse.ts'
+import { entryOf, isPartial, valueOf, type Scalar, type Tree } from './parse.ts'
 import type { Reading } from './reading.ts'
 
 export type AppFile = { readonly app: App; readonly connection: AppConnection; readonly zone: string | undefined }
@@ -13,7 +13,7 @@ export function readAppFile(tree: Tree, reading: Reading): AppFile | undefined {
   if (name?.text === 'unknown') reading.refuse(name, 'reserved-name', 'unknown has a meaning of its own', 'choose another name')
   const zone = reading.zone(tree)
   const assume = entryOf(tree, 'assume')
-  if (assume !== undefined && entryOf(tree, 'timezone') === undefined) {
+  if (assume !== undefined && entryOf(tree, 'timezone') === undefined && !isPartial(tree)) {
     reading.refuse(assume.at, 'zone-missing', 'An assumption ends on a day, and a day needs a timezone', 'add "timezone: ..." at the top of the file')
   }
   const grants = readGrants(tree, reading)
@@ -62,6 +62,7 @@ function readGrants(tree: Tree, reading: Reading): App['grants'] | undefined {
 function readFact(name: string, tree: Tree, reading: Reading): Value | undefined {
   const fact = requestFacts.get(name)!
   const written = reading.list(tree, name)
+  if (fact.shape === 'one' && valueOf(tree, name)?.kind === 'list') return undefined
   if (written === undefined || written.some(s => s.text === 'unknown')) return undefined
   const read = written.map(s => reading.element(fact, s))
   if (!read.every(v => v !== undefined)) return undefined
@@ -72,6 +73,7 @@ function readAssumption(item: Tree, file: Tree, zone: string | undefined, readin
   if (item.kind !== 'mapping') return undefined
   const stated = item.entries.filter(e => requestFacts.has(e.key))
   const entry = stated[0]
+  if (entry === undefined && item.partial) return undefined
   if (entry === undefined || stated.length > 1) {
     return reading.refuse(stated[1]?.at ?? item, 'one-fact', 'An assumption is about exactly one request fact', 'make an item of each')
   }

@@ -3,8 +3,9 @@ import { DEFAULT_TIMEOUTS, type Capability, type Connection, type Deployment, ty
 import { DEPLOYMENT_FACTS, NAME_FACTS, type FactDefinition, type Operation, type Value } from '../policy/facts.ts'
 import type { DatedFact, RuledDeployment } from '../policy/rule.ts'
 import type { Dated } from './bundle.ts'
-import { entryOf, valueOf, type Scalar, type Tree } from './parse.ts'
+import { entryOf, isPartial, valueOf, type Scalar, type Tree } from './parse.ts'
 import type { Reading } from './reading.ts'
+import type { Connected } from './traps.ts'
 
 export type CatalogFile = {
   readonly provider: Provider | undefined
@@ -12,6 +13,8 @@ export type CatalogFile = {
   readonly deployments: readonly ({ readonly ruled: RuledDeployment; readonly deployment: Deployment } | undefined)[]
   readonly zone: string | undefined
   readonly due: readonly Dated[]
+  /** What is reached over an address, for traps.ts. */
+  readonly connected: readonly Connected[]
 }
 
 const FACTS: readonly FactDefinition[] = DEPLOYMENT_FACTS.filter(f => !(NAME_FACTS as readonly string[]).includes(f.name))
@@ -32,12 +35,22 @@ export function readCatalogFile(tree: Tree, reading: Reading): CatalogFile {
   if (rehearsal !== undefined && above.baseUrl !== undefined) {
     reading.refuse(entryOf(tree, 'base-url')!.at, 'rehearsal-address', 'A rehearsal provider is started here and has no address of its own', 'delete base-url or rehearsal')
   }
-  const wanting = (rehearsal ?? reading.text(tree, 'discover')) !== undefined && connect(above, rehearsal !== undefined) === undefined
+  const wanting = !isPartial(tree) && (rehearsal ?? reading.text(tree, 'discover')) !== undefined && connect(above, rehearsal !== undefined) === undefined
   if (wanting && above.dialect === undefined) {
     const word = rehearsal === undefined ? 'discover' : 'rehearsal'
     reading.refuse(entryOf(tree, word)!.at, 'connection-missing', `${word} needs a dialect`, 'add "dialect: openai" or "dialect: ollama"')
   } else if (wanting) {
     reading.refuse(entryOf(tree, 'discover')!.at, 'connection-missing', 'discover needs the address of the server', 'add "base-url: ..."')
+  }
+
+  const connected: Connected[] = []
+  const noteConnection = (item: Tree, at: Connection | undefined, { named, facts: stated, upstreamModel }: Pick<Connected, 'named' | 'facts' | 'upstreamModel'>): void => {
+    if (at === undefined || rehearsal !== undefined) return
+    const spots = Object.fromEntries(['processed-in', 'hosting'].map(fact => [fact, (entryOf(item, fact) ?? entryOf(tree, fact))?.value]))
+    connected.push({ file: reading.file, named, facts: stated, dialect: at.dialect, baseUrl: at.baseUrl, upstreamModel, at: spots })
+  }
+  if (name !== undefined && entryOf(tree, 'discover') !== undefined) {
+    noteConnection(tree, connect(above, false), { named: { deployment: '', model: '', provider: name.text }, facts, upstreamModel: '' })
   }
 
   const list = valueOf(tree, 'deployments')
@@ -51,17 +64,22 @@ export function readCatalogFile(tree: Tree, reading: Reading): CatalogFile {
     const fit = readFit(item, reading)
     const connection = connect({ ...above, ...fit }, rehearsal !== undefined)
     const written = [item, tree].flatMap(block => (['base-url', 'dialect'] as const).map(word => entryOf(block, word))).find(e => e !== undefined)
-    if (written !== undefined && connection === undefined && !wanting) {
+    if (written !== undefined && connection === undefined && !wanting && !isPartial(tree) && !isPartial(item)) {
       const word = written.key === 'dialect' ? 'base-url' : 'dialect'
       reading.refuse(written.at, 'connection-missing', `${written.key} needs a ${word} beside it`, `add "${word}: ..." to the deployment or at the top of the file`)
     }
     if (label === undefined || model === undefined || name === undefined) return undefined
     const all: Facts = { ...facts, ...own }
     const { price } = { ...above, ...fit }
+    const upstreamModel = reading.text(item, 'upstream-model') ?? afterSlash(model.text)
+    noteConnection(item, connection, { named: { deployment: label.text, model: model.text, provider: name.text }, facts: all, upstreamModel })
     return {
-      ruled: { name: label.text, model: model.text, provider: name.text, facts: all, price: price && price.input + price.output },
+      ruled: {
+        name: label.text, model: model.text, provider: name.text, facts: all, price: price && price.input + price.output,
+        place: { file: reading.file, line: item.line, column: item.column },
+      },
       deployment: deploymentOf({
-        name: label.text, model: model.text, provider: name.text, upstreamModel: reading.text(item, 'upstream-model') ?? afterSlash(model.text),
+        name: label.text, model: model.text, provider: name.text, upstreamModel,
         connection, rehearsal: rehearsal !== undefined, facts: all, fit: { ...above, ...fit, timeouts: { ...above.timeouts, ...fit.timeouts } }, discovered: false,
       }),
     }
@@ -72,7 +90,7 @@ export function readCatalogFile(tree: Tree, reading: Reading): CatalogFile {
     name: name.text, title: reading.text(tree, 'title'), connection, discover: reading.text(tree, 'discover') === 'models' ? 'models' : undefined, rehearsal,
     defaults: { facts, zone: zone ?? 'UTC', price: above.price, context: above.context, maxOutput: above.maxOutput, can: above.can ?? [], quality: above.quality, timeouts: { ...DEFAULT_TIMEOUTS, ...above.timeouts } },
   }
-  return { provider, deployments, zone, due }
+  return { provider, deployments, zone, due, connected }
 }
 
 const afterSlash = (model: string): string => model.slice(model.indexOf('/') + 1)
@@ -106,6 +124,7 @@ function readFacts(tree: Tree, { zone, goodUntil, of }: Place, due: Dated[], rea
 
 /** Undefined for `unknown`; a list with `unknown` among its elements is not known as a whole (section 15). */
 function readValue(fact: FactDefinition, written: Tree, reading: Reading): Value | undefined {
+  if (fact.shape === 'one' && written.kind === 'list') return undefined
   const scalars: readonly Scalar[] = reading.scalars(written)
   const read = scalars.filter(s => s.text !== 'unknown').map(s => reading.element(fact, s))
   if (read.length < scalars.length || !read.every(v => v !== undefined)) return undefined

@@ -6,7 +6,7 @@
  */
 import { deploymentFacts, requestFacts } from '../policy/facts.ts'
 import { listed, nearest } from './nearest.ts'
-import { imitated, plainValue, type Entry, type Spot, type Tree } from './parse.ts'
+import { DEPTH_MAX, entryOf, imitated, isPartial, plainValue, type Entry, type Spot, type Tree } from './parse.ts'
 import type { Problem } from './problem.ts'
 import { LANGUAGE, SCHEMAS, type Kind, type Schema } from './schema.ts'
 import { app, catalog, exceptions, group, labels, policy, test, type ShapeError, type Validate } from './validators.gen.js'
@@ -35,38 +35,82 @@ function findHomes(): Map<string, Set<string>> {
   return found
 }
 
-/** Every mistake of shape in one file. `alone` is false when the file already has errors: then nothing is called missing. */
-export function checkShape(file: string, kind: Kind, tree: Tree, alone: boolean): readonly Problem[] {
+/** A file as it was probably meant: a misspelt word that was refused stands there as the word it was taken for. */
+export type Checked = { readonly tree: Tree; readonly problems: readonly Problem[] }
+
+/** Every mistake of shape in one file. The rest of it is judged as it was meant, so that one misspelt word is one mistake. */
+export function checkShape(file: string, kind: Kind, written: Tree): Checked {
   const problems: Problem[] = []
   const refuse = (at: Spot, rule: string, wrong: string, write: string): void => {
     problems.push({ file, line: at.line, column: at.column, severity: 'error', rule, wrong, write })
   }
-  checkText(tree, refuse)
+  checkText(written, refuse)
 
-  const validate = VALIDATORS[kind]
-  if (validate(plainValue(tree))) return problems
-  const errors = (validate.errors ?? []).filter(e => e.keyword !== 'if' && !('propertyName' in e))
-  const misspelt = new Set<string>()
+  let tree = written
+  let errors = errorsOf(kind, tree)
+  // A block under a misspelt word is seen only once the word is corrected; each round goes one block deeper.
+  for (let round = 0; round < DEPTH_MAX; round++) {
+    const corrections = errors.filter(e => e.keyword === 'additionalProperties').map(e => correctionOf(e, tree, refuse)).filter(c => c !== undefined)
+    if (corrections.length === 0) break
+    tree = corrected(tree, new Map(corrections))
+    errors = errorsOf(kind, tree)
+  }
+  const lacking = new Map<string, string[]>()
+  for (const { keyword, instancePath, params } of errors) {
+    if (keyword === 'required' && !isPartial(find(tree, instancePath).node)) lacking.set(instancePath, [...lacking.get(instancePath) ?? [], String(params['missingProperty'])])
+  }
   for (const error of errors) {
     if (error.keyword !== 'additionalProperties') continue
-    const meant = unknownWord(error, tree, refuse)
-    if (meant !== undefined) misspelt.add(`${error.instancePath} ${meant}`)
+    const missing = lacking.get(error.instancePath)
+    unknownWord(error, tree, missing?.length === 1 ? missing[0] : undefined, refuse)
+    if (missing?.length === 1) lacking.delete(error.instancePath)
   }
   const said = new Set<string>()
   for (const error of errors) {
     if (error.keyword === 'additionalProperties') continue
     if (error.keyword === 'required') {
-      const word = String(error.params['missingProperty'])
-      if (!alone || misspelt.has(`${error.instancePath} ${word}`)) continue
-      refuse(find(tree, error.instancePath).node, 'missing-word', `${upper(blockName(error.parentSchema))} needs the word ${word}`, `add "${word}: ..."`)
+      const missing = lacking.get(error.instancePath)
+      if (missing === undefined) continue
+      lacking.delete(error.instancePath)
+      refuse(find(tree, error.instancePath).node, 'missing-word', `${upper(blockName(error.parentSchema))} needs the word${missing.length > 1 ? 's' : ''} ${listed(missing, 'and')}`,
+        `add ${missing.map(word => `"${word}: ..."`).join(', ')}`)
       continue
     }
     // A value of the wrong kind breaks several parts of the schema; the first says what was expected.
-    if (said.has(error.instancePath) || (error.keyword === 'minProperties' && !alone)) continue
+    if (said.has(error.instancePath) || (error.keyword === 'minProperties' && isPartial(find(tree, error.instancePath).node))) continue
     said.add(error.instancePath)
     wrongValue(error, kind, tree, refuse)
   }
-  return problems
+  return { tree: marked(tree, '', new Set(errors.map(e => blockOf(e, tree)))), problems }
+}
+
+/** The pointer of the block that an error is in: of a wrong value, the block whose word it stands under. */
+function blockOf({ keyword, instancePath }: ShapeError, tree: Tree): string {
+  let pointer = keyword === 'additionalProperties' || keyword === 'required' ? instancePath : instancePath.slice(0, Math.max(0, instancePath.lastIndexOf('/')))
+  while (pointer !== '' && find(tree, pointer).node.kind !== 'mapping') pointer = pointer.slice(0, pointer.lastIndexOf('/'))
+  return pointer
+}
+
+/** The tree in which the blocks at these pointers say that something of them was refused. */
+function marked(tree: Tree, pointer: string, blocks: ReadonlySet<string>): Tree {
+  if (tree.kind === 'scalar') return tree
+  if (tree.kind === 'list') return { ...tree, items: tree.items.map((item, i) => marked(item, `${pointer}/${i}`, blocks)) }
+  return {
+    ...tree, partial: tree.partial || blocks.has(pointer),
+    entries: tree.entries.map(e => ({ ...e, value: marked(e.value, `${pointer}/${e.key.replaceAll('~', '~0').replaceAll('/', '~1')}`, blocks) })),
+  }
+}
+
+function errorsOf(kind: Kind, tree: Tree): readonly ShapeError[] {
+  const validate = VALIDATORS[kind]
+  return validate(plainValue(tree)) ? [] : (validate.errors ?? []).filter(e => e.keyword !== 'if' && !('propertyName' in e))
+}
+
+/** The tree with words put right, by their entries. */
+function corrected(tree: Tree, words: ReadonlyMap<Entry, string>): Tree {
+  if (tree.kind === 'list') return { ...tree, items: tree.items.map(item => corrected(item, words)) }
+  if (tree.kind === 'scalar') return tree
+  return { ...tree, entries: tree.entries.map(e => ({ ...e, key: words.get(e) ?? e.key, value: corrected(e.value, words) })) }
 }
 
 type Refuse = (at: Spot, rule: string, wrong: string, write: string) => void
@@ -93,28 +137,38 @@ function find(tree: Tree, pointer: string): { readonly node: Tree; readonly entr
   return { node, entry }
 }
 
-/** Refuses a word that does not belong where it is; returns the word it was probably meant to be. */
-function unknownWord(error: ShapeError, tree: Tree, refuse: Refuse): string | undefined {
-  const word = String(error.params['additionalProperty'])
+/** The entry of a word that does not belong where it is. */
+function entryAt(error: ShapeError, tree: Tree): Entry {
   const { node } = find(tree, error.instancePath)
-  const at = node.kind === 'mapping' ? node.entries.find(e => e.key === word)!.at : node
-  const words = Object.keys(error.parentSchema['properties'] as Schema)
-  const meant = nearest(word, words.filter(w => node.kind !== 'mapping' || !node.entries.some(e => e.key === w)))
-  const wrong = `Unknown word ${word} at ${at.line}:${at.column}.`
-  if (meant !== undefined) {
-    refuse(at, 'unknown-word', `${wrong} Did you mean ${meant}?`, `write ${meant}`)
-    return meant
-  }
+  return (node as Extract<Tree, { kind: 'mapping' }>).entries.find(e => e.key === String(error.params['additionalProperty']))!
+}
+
+const wordsOf = (error: ShapeError): readonly string[] => Object.keys(error.parentSchema['properties'] as Schema)
+const unknownAt = ({ key, at }: Entry): string => `Unknown word ${key} at ${at.line}:${at.column}.`
+
+/** Refuses a word that was probably meant to be another one, and says which; undefined when there is none so near. */
+function correctionOf(error: ShapeError, tree: Tree, refuse: Refuse): readonly [Entry, string] | undefined {
+  const entry = entryAt(error, tree)
+  const { node } = find(tree, error.instancePath)
+  const meant = nearest(entry.key, wordsOf(error).filter(w => entryOf(node, w) === undefined))
+  if (meant === undefined) return undefined
+  refuse(entry.at, 'unknown-word', `${unknownAt(entry)} Did you mean ${meant}?`, `write ${meant}`)
+  return [entry, meant]
+}
+
+/** Refuses a word that is near to none. The one word that the block lacks is what it most likely stands for. */
+function unknownWord(error: ShapeError, tree: Tree, missing: string | undefined, refuse: Refuse): void {
+  const entry = entryAt(error, tree), word = entry.key, words = wordsOf(error)
   const title = blockName(error.parentSchema)
   const fact = requestFacts.has(word) ? 'request' : deploymentFacts.has(word) ? 'deployment' : undefined
   const home = [...homes.get(word) ?? []].filter(h => h !== title && h !== 'given' && h !== 'a person')
-  const write = (word === 'at-least' || word === 'at-most') && title === 'what a rule asks of a fact' ? `${word} works only with classification, agent-depth and retention`
+  const write = missing !== undefined ? `write ${missing}, which is missing here`
+    : (word === 'at-least' || word === 'at-most') && title === 'what a rule asks of a fact' ? `${word} works only with classification, agent-depth and retention`
     : fact === 'request' && title.startsWith('a block about deployments') ? 'this word is about the request; it belongs under when, for or enforce-for'
     : fact === 'deployment' && title.startsWith('a block about the request') ? 'this word is about a deployment; it belongs under forbid, require, prefer or models'
     : home.length > 0 ? `this word belongs under ${listed(home)}`
     : `words that belong here are ${listed(words, 'and')}`
-  refuse(at, 'unknown-word', wrong, write)
-  return undefined
+  refuse(entry.at, 'unknown-word', unknownAt(entry), write)
 }
 
 function wrongValue(error: ShapeError, kind: Kind, tree: Tree, refuse: Refuse): void {
@@ -130,7 +184,7 @@ function wrongValue(error: ShapeError, kind: Kind, tree: Tree, refuse: Refuse): 
       return refuse(node, 'wrong-shape', `${name} holds ${is} where ${wanted} is expected`,
         wanted === 'a list' ? 'start each item with a dash, or use [ and ]' : wanted === 'one value' ? 'write a single value' : 'write words with a colon below it, or inside { and }')
     }
-    case 'enum': return wrongWord(text, name, node, kind, error.params['allowedValues'] as readonly string[], refuse)
+    case 'enum': return wrongWord(text, name, node, kind, error, refuse)
     case 'pattern': {
       // "a date, such as 2026-11-30" and "a duration (a whole number and d or h, such as 30d)": what it is, and how it is written.
       const [what, how] = String(error.parentSchema['description']).split(/, (?=such as )| \(|\)/) as [string, string | undefined]
@@ -150,9 +204,13 @@ function wrongValue(error: ShapeError, kind: Kind, tree: Tree, refuse: Refuse): 
   }
 }
 
-const shown = (text: string): string => (text.length > 60 ? `${text.slice(0, 57)}...` : text === '' ? '(nothing)' : text)
+function shown(text: string): string {
+  const line = text.replaceAll(/[\r\n]+/g, ' ')
+  return line.length > 60 ? `${line.slice(0, 57)}...` : line === '' ? '(nothing)' : line
+}
 
-function wrongWord(text: string, name: string, at: Spot, kind: Kind, words: readonly string[], refuse: Refuse): void {
+function wrongWord(text: string, name: string, at: Spot, kind: Kind, error: ShapeError, refuse: Refuse): void {
+  const words = error.params['allowedValues'] as readonly string[]
   if (words[0] === LANGUAGE) {
     return refuse(at, 'unknown-language', `The file is written for ${shown(text)}; this program reads ${LANGUAGE}`, `write ${LANGUAGE}`)
   }
@@ -166,7 +224,7 @@ function wrongWord(text: string, name: string, at: Spot, kind: Kind, words: read
   const meant = nearest(text, words)
   const wrong = `${shown(text)} is not a value of ${name}.`
   if (meant !== undefined) refuse(at, 'unknown-value', `${wrong} Did you mean ${meant}?`, `write ${meant}`)
-  else refuse(at, 'unknown-value', wrong, `write ${listed(words)}`)
+  else refuse(at, 'unknown-value', wrong, `write ${words.length === 1 ? String(error.parentSchema['description']) : listed(words)}`)
 }
 
 /** Finds sentences that a # cuts short, and look-alike letters in everything that is no sentence. */

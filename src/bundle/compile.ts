@@ -12,7 +12,7 @@ import { checkShape } from './check.ts'
 import { byBytes, digestOf } from './digest.ts'
 import { Edges } from './edges.ts'
 import { readExceptionFile } from './exception-file.ts'
-import { isDirective, kindOf, whereItBelongs } from './files.ts'
+import { besideTest, isDirective, kindOf, whereItBelongs } from './files.ts'
 import { deepFreeze } from './freeze.ts'
 import { checkLabelFile, readGroupFile } from './group-file.ts'
 import { nearest } from './nearest.ts'
@@ -21,15 +21,21 @@ import { readPolicyFile } from './policy-file.ts'
 import type { Problem } from './problem.ts'
 import { Reading, type Names, type OpenWords } from './reading.ts'
 import type { Kind } from './schema.ts'
+import { findTraps } from './traps.ts'
 
 export { withDiscovered } from './discovered.ts'
 
 type File = { readonly name: string; readonly kind: Kind; readonly tree: Tree }
 
+export type CompileOptions = {
+  /** `left-out`: mistakes in test files are nobody's business here, as in a gateway, which has no use for them. */
+  readonly tests?: 'checked' | 'left-out'
+}
+
 /** Every problem of every file, or a frozen bundle. Never throws for what a file says. */
-export async function compile(sources: Sources): Promise<Compiled> {
+export async function compile(sources: Sources, { tests = 'checked' }: CompileOptions = {}): Promise<Compiled> {
   const findings = new Findings()
-  const { files, incomplete } = readFiles(sources, findings)
+  const { files, incomplete } = readFiles(sources, findings, tests)
   const names = gatherNames(files, incomplete)
   const openWords: OpenWords = new Map()
   const reader = (file: File): Reading => new Reading(file.name, names, problem => findings.addReading(problem), openWords)
@@ -44,6 +50,7 @@ export async function compile(sources: Sources): Promise<Compiled> {
   const rules = policies.flatMap(p => p.rules)
   const named = { written: ruleNames(of('policy')), rules: new Map(known(rules).map(r => [r.name, r])) }
   const exceptions = of('exceptions').flatMap(f => readExceptionFile(f.tree, named, reader(f)))
+  findTraps(catalogs.flatMap(c => c.connected), known(rules), known(groups.map(g => g.group))).forEach(p => findings.addReading(p))
   of('test').forEach(f => noteOpenWords(f.tree, '', reader(f)))
   warnOfLonelyWords(openWords, findings)
 
@@ -120,22 +127,23 @@ class Findings {
 const placeOf = (p: Problem): string => `${p.line}:${p.column} ${p.file}`
 
 /** Parses all files in byte order of their names and checks the shape of each. */
-function readFiles(sources: Sources, findings: Findings): { readonly files: readonly File[]; readonly incomplete: Names['incomplete'] } {
+function readFiles(sources: Sources, findings: Findings, tests: CompileOptions['tests']): { readonly files: readonly File[]; readonly incomplete: Names['incomplete'] } {
   const files: File[] = [], strays: string[] = []
   const incomplete = new Set<Kind>()
   for (const name of [...sources.keys()].sort(byBytes)) {
     const kind = kindOf(name)
     if (kind === 'stray') strays.push(name)
     if (kind === 'stray' || kind === 'other') continue
-    const { tree, problems } = parse(name, sources.get(name)!)
-    problems.forEach(p => findings.add(p))
-    if (tree === undefined) {
+    const parsed = parse(name, sources.get(name)!)
+    const isCounted = kind !== 'test' || tests === 'checked'
+    if (isCounted) parsed.problems.forEach(p => findings.add(p))
+    if (parsed.tree === undefined) {
       incomplete.add(kind)
       continue
     }
-    const sound = !problems.some(p => p.severity === 'error')
-    checkShape(name, kind, tree, sound).forEach(p => findings.add(p))
-    if (lacksNames(kind, tree)) incomplete.add(kind)
+    const { tree, problems } = isCounted ? checkShape(name, kind, parsed.tree) : { tree: parsed.tree, problems: [] }
+    problems.forEach(p => findings.add(p))
+    if (lacksNames(kind, tree, problems)) incomplete.add(kind)
     files.push({ name, kind, tree })
   }
   const forTests = new Set(files.filter(f => f.kind === 'test').map(f => testCatalog(f)).filter(c => c !== undefined))
@@ -148,13 +156,7 @@ function readFiles(sources: Sources, findings: Findings): { readonly files: read
 /** The file that a test names as its catalog, relative to the policies folder. */
 function testCatalog({ name, tree }: File): string | undefined {
   const catalog = valueOf(tree, 'catalog')
-  if (catalog?.kind !== 'scalar') return undefined
-  const path = name.split('/').slice(0, -1)
-  for (const step of catalog.text.split('/')) {
-    if (step === '..') path.pop()
-    else if (step !== '.') path.push(step)
-  }
-  return path.join('/')
+  return catalog?.kind === 'scalar' ? besideTest(name, catalog.text) : undefined
 }
 
 const scalarAt = (tree: Tree, key: string): Scalar | undefined => {
@@ -167,8 +169,11 @@ const itemsAt = (tree: Tree, key: string): readonly Tree[] => {
 }
 
 /** True when a name of the file was lost with something that was refused; nobody is then told that it does not exist. */
-function lacksNames(kind: Kind, tree: Tree): boolean {
-  const lack = (of: Tree, ...keys: readonly string[]): boolean => keys.some(key => scalarAt(of, key) === undefined)
+function lacksNames(kind: Kind, tree: Tree, problems: readonly Problem[]): boolean {
+  const lack = (of: Tree, ...keys: readonly string[]): boolean => keys.some(key => {
+    const name = scalarAt(of, key)
+    return name === undefined || name.text === 'unknown' || problems.some(p => p.line === name.line && p.column === name.column)
+  })
   const lackInList = (key: string, ...keys: readonly string[]): boolean =>
     valueOf(tree, key)?.kind !== 'list' || itemsAt(tree, key).some(item => lack(item, ...keys))
   switch (kind) {
@@ -213,14 +218,16 @@ function ruleNames(files: readonly File[]): ReadonlyMap<string, boolean> {
   })))
 }
 
+const ANOTHER_KEY = 'make a key for each app: bailiwick keys new'
+
 /** Names that are unique over all files: the second is refused and names the first. */
 function refuseDuplicates(files: readonly File[], reader: (file: File) => Reading): void {
   const first = new Map<string, string>()
-  const note = (what: string, scalar: Scalar | undefined, file: File): void => {
+  const note = (what: string, scalar: Scalar | undefined, file: File, write = 'give one of them another name'): void => {
     if (scalar === undefined) return
     const key = `${what} ${scalar.text}`, known = first.get(key)
     if (known === undefined) first.set(key, `${file.name}:${scalar.line}:${scalar.column}`)
-    else reader(file).refuse(scalar, `duplicate-${what.replaceAll(' ', '-')}`, `The ${key} is defined already, at ${known}`, 'give one of them another name')
+    else reader(file).refuse(scalar, `duplicate-${what.replaceAll(' ', '-')}`, `The ${write === ANOTHER_KEY ? what : key} is defined already, at ${known}`, write)
   }
   for (const file of files) {
     const { kind, tree } = file
@@ -229,7 +236,7 @@ function refuseDuplicates(files: readonly File[], reader: (file: File) => Readin
     for (const item of kind === 'catalog' ? itemsAt(tree, 'deployments') : []) note('deployment', scalarAt(item, 'deployment'), file)
     for (const item of kind === 'exceptions' && tree.kind === 'list' ? tree.items : []) note('exception', scalarAt(item, 'exception'), file)
     const hashes = kind === 'app' ? valueOf(tree, 'key-hashes') : undefined
-    for (const hash of hashes === undefined ? [] : hashes.kind === 'list' ? hashes.items : [hashes]) if (hash.kind === 'scalar') note('key hash', hash, file)
+    for (const hash of hashes === undefined ? [] : hashes.kind === 'list' ? hashes.items : [hashes]) if (hash.kind === 'scalar') note('key hash', hash, file, ANOTHER_KEY)
   }
 }
 
@@ -240,12 +247,15 @@ function noteOpenWords(tree: Tree, under: string, reading: Reading): void {
   else if (under === 'governed-by') reading.use(under, tree, false)
 }
 
+const LIKENESS_MAX = 200
+
 function warnOfLonelyWords(openWords: OpenWords, findings: Findings): void {
   for (const [fact, words] of openWords) {
     for (const [word, uses] of words) {
       const [{ file, at }] = uses as [{ readonly file: string; readonly at: Scalar | undefined }]
       if (uses.length > 1 || at === undefined) continue
-      const meant = nearest(word, [...words.keys()].filter(w => w !== word))
+      // Ids of documents are words used once by nature; among hundreds, likeness says nothing and costs its square.
+      const meant = words.size > LIKENESS_MAX ? undefined : nearest(word, [...words.keys()].filter(w => w !== word))
       findings.addReading({
         file, line: at.line, column: at.column, severity: 'warning', rule: 'word-used-once', wrong: `${word} of ${fact} is written nowhere else`,
         write: meant === undefined ? 'check that it is spelt as it should be' : `did you mean ${meant}?`,

@@ -4,7 +4,7 @@ import type { Group } from '../policy/rule.ts'
 import { endOf, startOf } from '../policy/time.ts'
 import type { Dated } from './bundle.ts'
 import { nearest } from './nearest.ts'
-import { entryOf, valueOf, type Tree } from './parse.ts'
+import { entryOf, isPartial, valueOf, type Tree } from './parse.ts'
 import { passed } from './policy-file.ts'
 import type { Reading } from './reading.ts'
 
@@ -19,10 +19,11 @@ export function readGroupFile(tree: Tree, reading: Reading): GroupFile {
   const of = reading.text(tree, 'of') === 'certificates' ? 'certificates' : 'countries'
   const from = entryOf(tree, 'from'), until = entryOf(tree, 'until'), timezone = entryOf(tree, 'timezone')
   const zone = reading.zone(tree)
-  if (timezone === undefined && (from ?? until) !== undefined) {
+  const whole = !isPartial(tree)
+  if (whole && timezone === undefined && (from ?? until) !== undefined) {
     reading.refuse((from ?? until)!.at, 'zone-missing', 'Days of members need a timezone', 'add "timezone: ..." at the top of the file')
   }
-  if (timezone !== undefined && from === undefined && until === undefined) {
+  if (whole && timezone !== undefined && from === undefined && until === undefined) {
     reading.refuse(timezone.at, 'zone-unused', 'timezone stands in a group only with from or until', 'delete timezone')
   }
   const written = reading.list(tree, 'members') ?? []
@@ -36,7 +37,7 @@ export function readGroupFile(tree: Tree, reading: Reading): GroupFile {
     const block = valueOf(tree, word)
     if (block?.kind !== 'mapping') return new Map()
     for (const { key, at } of block.entries) {
-      if (!written.some(m => m.text === key)) reading.refuse(at, 'not-a-member', `${key} is not a member of the group`, 'add it to members, or delete this')
+      if (whole && !written.some(m => m.text === key)) reading.refuse(at, 'not-a-member', `${key} is not a member of the group`, 'add it to members, or delete this')
     }
     const read = block.entries.map(e => [e.key, reading.day(block, e.key)] as const)
     return read.every(([, day]) => day !== undefined) ? new Map(read as readonly (readonly [string, string])[]) : undefined

@@ -22,7 +22,12 @@ export type Scalar = Spot & {
   readonly broken: boolean
 }
 export type Entry = { readonly key: string; readonly at: Spot; readonly value: Tree }
-export type Mapping = Spot & { readonly kind: 'mapping'; readonly entries: readonly Entry[] }
+export type Mapping = Spot & {
+  readonly kind: 'mapping'
+  readonly entries: readonly Entry[]
+  /** Something that stands here was refused: what seems to be missing may be it, so nothing here is called missing. */
+  readonly partial: boolean
+}
 export type List = Spot & { readonly kind: 'list'; readonly items: readonly Tree[] }
 export type Tree = Scalar | Mapping | List
 
@@ -188,6 +193,8 @@ function explainException(error: unknown, source: string, refuse: Refuse): void 
   if (/indentation|separator is expected/.test(reason)) {
     return refuse(at, 'indentation', 'The line does not stand under the lines it belongs to', 'indent it like its neighbours')
   }
+  const sign = /(?:^|: |- |[[{,])[ ]*([@`%|>&*!])/.exec(line)
+  if (sign !== null) return refuse(start + sign.index + sign[0].length - 1, 'special-character', `${sign[1]!} has a special meaning. Put it in quotes.`, 'put the text in quotes')
   refuse(at, 'not-readable', 'The file cannot be read from here on', 'compare this line with the examples of the policy language')
 }
 
@@ -222,6 +229,8 @@ class TreeBuilder {
   readonly #refuse: Refuse
   readonly #lines: readonly string[]
   #next = 1
+  /** Names of anchors that were refused: who removes the anchor sees its aliases. */
+  readonly #anchors = new Set<string>()
   /** Where the last text that was read ends: the place of a key that has no text of its own. */
   #end = 0
 
@@ -261,11 +270,12 @@ class TreeBuilder {
       }
       return { kind: 'list', items, ...at }
     }
-    return { kind: 'mapping', entries: this.#entries(depth), ...at }
+    return { kind: 'mapping', ...this.#entries(depth), ...at }
   }
 
-  #entries(depth: number): Entry[] {
+  #entries(depth: number): Pick<Mapping, 'entries' | 'partial'> {
     const entries = new Map<string, Entry>()
+    let partial = false
     while (!this.#pop()) {
       const key = this.#events[this.#next] as Value
       if (key.type !== EVENT_ID.SCALAR) {
@@ -273,6 +283,7 @@ class TreeBuilder {
         this.#refuse(start, 'complex-key', 'A word is expected before the colon, not a list, a block or a reference', 'write one plain word')
         this.#skip()
         this.#skip()
+        partial = true
         continue
       }
       this.#next++
@@ -281,17 +292,22 @@ class TreeBuilder {
       const fine = !this.#refuseMarks(key) && this.#keyIsFine(text, key.style === SCALAR_STYLE.PLAIN, at)
       let value = this.#value(depth + 1, at)
       if (value.kind === 'scalar' && !value.broken && !value.quoted && value.text === '') {
+        partial = true
         if (fine && !this.#refuseEmpty(text, at)) continue
         value = { ...value, ...at, broken: true }
       }
+      if (value.kind === 'scalar' && value.broken) partial = true
       const first = entries.get(text)
-      if (!fine) continue
+      if (!fine) {
+        partial = true
+        continue
+      }
       if (first === undefined) entries.set(text, { key: text, at, value })
       else {
         this.#refuse(at, 'duplicate-key', `${text} is written twice: at ${first.at.line}:${first.at.column} and at ${at.line}:${at.column}`, 'keep one of them')
       }
     }
-    return [...entries.values()]
+    return { entries: [...entries.values()], partial }
   }
 
   #keyIsFine(text: string, plain: boolean, at: Spot): boolean {
@@ -359,10 +375,12 @@ class TreeBuilder {
   #refuseMarks(event: Value): boolean {
     const special = (offset: number, rule: string, sign: string): void =>
       this.#refuse(offset, rule, `${sign} has a special meaning. Put it in quotes.`, `put the text in quotes, or remove the ${sign}`)
+    const name = event.anchorStart < 0 ? '' : this.#source.slice(event.anchorStart, event.anchorEnd)
     if (event.type === EVENT_ID.ALIAS) {
-      special(event.anchorStart - 1, 'alias', '*')
+      if (!this.#anchors.has(name)) special(event.anchorStart - 1, 'alias', '*')
       return true
     }
+    if (name !== '') this.#anchors.add(name)
     if (event.tagStart >= 0) special(event.tagStart, 'tag', '!')
     else if (event.anchorStart >= 0) special(event.anchorStart - 1, 'anchor', '&')
     return event.tagStart >= 0 || event.anchorStart >= 0
@@ -384,6 +402,9 @@ class TreeBuilder {
     } while (open > 0)
   }
 }
+
+/** Whether something of a block was refused already. */
+export const isPartial = (tree: Tree): boolean => tree.kind === 'mapping' && tree.partial
 
 /** The entry of a mapping by its word. */
 export const entryOf = (tree: Tree, key: string): Entry | undefined => (tree.kind === 'mapping' ? tree.entries.find(e => e.key === key) : undefined)

@@ -3,7 +3,7 @@ import type { Duties, Rule } from '../policy/rule.ts'
 import { readLocal } from '../policy/time.ts'
 import { readBlock } from './blocks.ts'
 import type { Dated } from './bundle.ts'
-import { entryOf, valueOf, type Tree } from './parse.ts'
+import { entryOf, isPartial, valueOf, type Tree } from './parse.ts'
 import type { Reading } from './reading.ts'
 
 const DAY = 86_400_000
@@ -22,7 +22,7 @@ export function readPolicyFile(tree: Tree, directive: boolean, reading: Reading)
   const zone = effective && reading.zone(effective)
   const window = effective && reading.window(effective, zone, 'longer')
   const review = reading.time(tree, 'review-by')
-  if (directive && effective !== undefined) checkTerm(tree, effective, reading)
+  if (directive && effective !== undefined && !isPartial(tree) && !isPartial(effective)) checkTerm(tree, effective, reading)
 
   const list = valueOf(tree, 'rules')
   const ids = new Map<string, Tree>()
@@ -66,6 +66,7 @@ const EFFECTS = ['forbid', 'require', 'prefer'] as const
 function readRule(tree: Tree, { policy, directive, zone, from }: Setting, reading: Reading): Omit<Rule, 'window'> | undefined {
   const written = EFFECTS.filter(e => entryOf(tree, e) !== undefined)
   if (tree.kind !== 'mapping') return undefined
+  if (written.length === 0 && tree.partial) return undefined
   if (written.length !== 1) {
     return reading.refuse(entryOf(tree, written[1] ?? 'id')?.at ?? tree, 'one-effect',
       written.length === 0 ? 'The rule says neither forbid nor require nor prefer' : `The rule says ${written.join(' and ')}`,
@@ -76,7 +77,7 @@ function readRule(tree: Tree, { policy, directive, zone, from }: Setting, readin
   const enforceFor = optionalBlock(tree, 'enforce-for', reading)
   const body = valueOf(tree, effect)
   const blocks = (body === undefined ? [] : effect === 'prefer' && body.kind === 'list' ? body.items : [body]).map(b => readBlock(b, 'deployment', reading))
-  const mode = readMode(tree, effect, zone, from, reading)
+  const mode = tree.partial ? undefined : readMode(tree, effect, zone, from, reading)
   const duties = readDuties(valueOf(tree, 'then'), reading)
   const exceptions = readExceptions(tree, effect, directive, reading)
   const id = reading.text(tree, 'id'), title = reading.text(tree, 'title'), because = reading.text(tree, 'because')
@@ -120,6 +121,7 @@ function readMode(tree: Tree, effect: string, zone: string | undefined, from: nu
 function readExceptions(tree: Tree, effect: string, directive: boolean, reading: Reading): Rule['exceptions'] | undefined {
   const entry = entryOf(tree, 'exceptions')
   if (entry === undefined) return { allowed: false, atMostDays: undefined, approvers: [] }
+  if (isPartial(entry.value)) return undefined
   if (effect === 'prefer') return reading.refuse(entry.at, 'prefer-has-no-exceptions', 'A prefer rule has no exceptions: it removes nothing', 'delete exceptions')
   const word = reading.text(entry.value, 'allowed')
   if (word !== 'yes' && word !== 'no') return undefined
@@ -130,14 +132,15 @@ function readExceptions(tree: Tree, effect: string, directive: boolean, reading:
   const most = reading.scalar(entry.value, 'at-most')
   const hours = reading.hours(most)
   if (most !== undefined && hours === undefined) return undefined
-  if (most !== undefined && hours! < 24) return reading.refuse(most, 'wrong-form', `at-most ${most.text} is less than one day`, 'write whole days, such as 30d')
+  if (most !== undefined && hours! < 24) return reading.refuse(most, 'less-than-a-day', `at-most ${most.text} is less than one day`, 'write whole days, such as 30d')
   return {
     allowed, atMostDays: hours === undefined ? undefined : Math.floor(hours / 24),
     approvers: (reading.list(entry.value, 'approver') ?? []).map(a => a.text),
   }
 }
 
-function readDuties(tree: Tree | undefined, reading: Reading): Duties | undefined {
+/** Duties of a rule, or those that a test expects. */
+export function readDuties(tree: Tree | undefined, reading: Reading): Duties | undefined {
   if (tree === undefined) return {}
   const words = (key: string): readonly string[] | undefined => reading.list(tree, key)?.map(s => s.text)
   const redact = words('redact'), notify = words('notify'), log = reading.text(tree, 'log')

@@ -104,6 +104,9 @@ export class Reading {
     if (!groups && this.names.groups.has(text)) {
       return this.refuse(scalar, 'not-a-country', `${text} is a group, and a fact names countries`, 'list the countries')
     }
+    if (this.names.groups.has(text)) {
+      return this.refuse(scalar, 'wrong-group', `${text} is a group of certificates, not of countries`, 'name a country, or a group of countries')
+    }
     if (meant !== undefined && /^[A-Z]{2}$/.test(text)) return this.refuse(scalar, 'not-a-country', `${text} is not an ISO code, use ${meant}.`, `write ${meant}`)
     if (meant !== undefined) {
       return this.refuse(scalar, 'not-a-country', `${text} is not a country code. Did you mean ${meant} (${countryName(meant)!})?`, `write ${meant}`)

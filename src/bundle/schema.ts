@@ -17,7 +17,9 @@ export type Kind = (typeof KINDS)[number]
 const ref = (name: string, description?: string): Schema =>
   (description === undefined ? { $ref: `#/definitions/${name}` } : { description, allOf: [{ $ref: `#/definitions/${name}` }] })
 const oneOf = (words: readonly string[], description?: string): Schema => ({ type: 'string', enum: words, ...(description !== undefined && { description }) })
-const pattern = (description: string, source: string): Schema => ({ type: ['string', 'number'], description, pattern: source })
+const pattern = (description: string, source: string): Schema => ({ type: 'string', description, pattern: source })
+/** Text that an editor may take for a number. The checker sees text and its pattern; the bounds are for the editor. */
+const digits = (description: string, source: string, bounds: Schema = {}): Schema => ({ type: ['string', 'number'], description, pattern: source, ...bounds })
 
 /**
  * One value without brackets, or a list of them. Items of any size are references, so that no shape is compiled twice.
@@ -32,11 +34,11 @@ const block = (title: string, properties: { readonly [word: string]: Schema }, {
 /** Kinds of values that are one text; the description completes "is not ...". */
 const definitions: { readonly [name: string]: Schema } = {
   language: oneOf([LANGUAGE], 'The version of the language the file is written in; always the first line.'),
-  text: { type: 'string', description: 'a sentence', minLength: 1 },
+  text: { type: ['string', 'number'], description: 'a sentence', minLength: 1 },
   word: { type: ['string', 'number'], description: 'a word', minLength: 1 },
-  name: pattern('a name (letters, digits and . _ - only)', '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'),
-  'deployment-name': pattern('a deployment name (letters, digits and . _ : / @ + - only)', '^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,199}$'),
-  'model-name': pattern('a model name (letters, digits and . _ : / @ + - only)', '^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,199}$'),
+  name: digits('a name (letters, digits and . _ - only)', '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'),
+  'deployment-name': digits('a deployment name (letters, digits and . _ : / @ + - only)', '^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,199}$'),
+  'model-name': digits('a model name (letters, digits and . _ : / @ + - only)', '^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,199}$'),
   'group-name': pattern('a group name (lower-case letters, digits and . - only)', '^[a-z][a-z0-9.-]{0,99}$'),
   date: pattern('a date, such as 2026-11-30', '^\\d{4}-\\d{2}-\\d{2}$'),
   time: pattern('a date or a local time to the second, such as 2026-11-30 or 2026-11-30T17:21:00', '^\\d{4}-\\d{2}-\\d{2}(?:T\\d{2}:\\d{2}:\\d{2})?$'),
@@ -44,8 +46,8 @@ const definitions: { readonly [name: string]: Schema } = {
     '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(?::\\d{2}(?:\\.\\d{1,3})?)?(?:Z|[+-]\\d{2}:\\d{2})$'),
   duration: pattern('a duration (a whole number and d or h, such as 30d or 12h)', '^\\d{1,6}[dh]$'),
   wait: pattern('a time to wait, such as 500ms, 20s or 10m', '^\\d{1,6}(?:ms|s|m)$'),
-  count: pattern('a whole number', '^\\d{1,9}$'),
-  amount: pattern('an amount, such as 2.50', '^\\d{1,9}(?:\\.\\d{1,6})?$'),
+  count: digits('a whole number', '^\\d{1,9}$', { minimum: 0, multipleOf: 1 }),
+  amount: digits('an amount, such as 2.50', '^\\d{1,9}(?:\\.\\d{1,6})?$', { minimum: 0 }),
   'duration-or-unknown': pattern('a duration (a whole number and d or h, such as 30d or 12h) or unknown', '^(?:\\d{1,6}[dh]|unknown)$'),
   'yes-no': oneOf(['yes', 'no'], 'yes or no'),
   words: oneOrMany({ $ref: '#/definitions/word' }),
@@ -90,7 +92,7 @@ const matchers = (table: readonly FactDefinition[]): { readonly [fact: string]: 
 
 const factBlock = (name: string, title: string, table: readonly FactDefinition[]): Schema => ({
   if: { type: 'string' },
-  then: oneOf(['all'], 'all, or a block of facts'),
+  then: oneOf(['all'], 'facts below it, one a line, such as "hosting: local"'),
   else: block(title, {
     ...matchers(table),
     'one-of': { description: 'At least one of these blocks holds.', ...oneOrMany(ref(name), { minItems: 1 }) },
@@ -141,7 +143,7 @@ const rule = block('a rule', {
 }, { required: ['id', 'title', 'because'] })
 
 const policy: Schema = block('a policy file', {
-  language: ref('language'),
+  language: ref('language', 'The version of the language that the file is written in; always the first word.'),
   policy: ref('name', 'The name of the policy, unique over all files.'),
   ...titled,
   owner: text('Who answers for the policy.'),
@@ -163,7 +165,7 @@ const requestFact = (name: string): FactDefinition => REQUEST_FACTS.find(f => f.
 const stated = (fact: FactDefinition): Schema => ref(fact.shape === 'set' ? 'words' : 'word', fact.says)
 
 const app: Schema = block('an app file', {
-  language: ref('language'),
+  language: ref('language', 'The version of the language that the file is written in; always the first word.'),
   app: ref('name', 'The name of the application.'),
   ...titled,
   owner: text('Who answers for the application.'),
@@ -171,7 +173,7 @@ const app: Schema = block('an app file', {
   grants: {
     description: 'The models the application may use at all: all, or a list. Nothing else grants.',
     if: { type: 'string' },
-    then: oneOf(['all'], 'all, or a list of models and deployments'),
+    then: oneOf(['all'], 'a list below it, such as "- model: vendor/*"'),
     else: oneOrMany(block('a grant', {
       model: { description: 'Model names; vendor/* for all of a vendor.', ...oneOrMany(ref('word'), { minItems: 1 }) },
       deployment: { description: 'Deployment names.', ...oneOrMany(ref('word'), { minItems: 1 }) },
@@ -203,7 +205,7 @@ const app: Schema = block('an app file', {
     allOf: [block('limits', {
       'requests-per-minute': ref('count', 'Requests in a minute.'),
       'tokens-per-minute': ref('count', 'Tokens in a minute, in and out.'),
-      'spend-per-day': pattern('an amount and a currency, such as 50 USD', '^\\d{1,9}(?:\\.\\d{1,6})? [A-Z]{3}$'),
+      'spend-per-day': { description: 'Money in a day.', allOf: [pattern('an amount and a currency, such as 50 USD', '^\\d{1,9}(?:\\.\\d{1,6})? [A-Z]{3}$')] },
     })],
   },
   'loopback-only': ref('yes-no', 'Whether its keys work from the same machine only.'),
@@ -223,7 +225,7 @@ function known(fact: FactDefinition): Schema {
   const value = fact.shape === 'set' ? oneOrMany(one) : one
   return {
     if: { type: 'object' },
-    then: block('a fact with its source', { value, 'as-of': ref('date', 'When it was looked up.'), ...dated }, { required: ['value'] }),
+    then: block('a fact with its source', { value: { description: 'What is known of it; unknown when it is not known.', allOf: [value] }, 'as-of': ref('date', 'When it was looked up.'), ...dated }, { required: ['value'] }),
     else: value,
   }
 }
@@ -234,8 +236,8 @@ const facts: { readonly [fact: string]: Schema } = Object.fromEntries(catalogFac
 
 const connection: { readonly [word: string]: Schema } = {
   dialect: oneOf(['openai', 'ollama'], 'What the server speaks.'),
-  'base-url': pattern('an address that starts with http:// or https://', '^https?://[^\\s/?#@]+(?:/[^\\s?#]*)?$'),
-  key: pattern('the name of a secret (env:NAME), never the secret itself', '^env:[A-Z_][A-Z0-9_]*$'),
+  'base-url': { description: 'The address of the server.', allOf: [pattern('an address that starts with http:// or https://', '^https?://[^\\s/?#@]+(?:/[^\\s?#]*)?$')] },
+  key: { description: 'The name under which the key of the server is kept: env:NAME, never the key itself.', allOf: [pattern('the name of a secret (env:NAME), never the secret itself', '^env:[A-Z_][A-Z0-9_]*$')] },
   context: ref('count', 'Tokens of context.'),
   'max-output': ref('count', 'Tokens of one answer.'),
   can: { description: 'What the model can do.', ...oneOrMany(oneOf(CAPABILITIES)) },
@@ -243,10 +245,10 @@ const connection: { readonly [word: string]: Schema } = {
     description: 'Per million tokens.',
     allOf: [block('price', {
       input: ref('amount', 'For what is sent.'), output: ref('amount', 'For what is answered.'),
-      currency: pattern('a currency, such as USD', '^[A-Z]{3}$'),
+      currency: { description: 'The currency, in three capitals.', allOf: [pattern('a currency, such as USD', '^[A-Z]{3}$')] },
     }, { required: ['input', 'output', 'currency'] })],
   },
-  quality: pattern('a whole number from 0 to 100', '^(?:100|\\d{1,2})$'),
+  quality: { description: 'How good its answers are, for the order of substitutes.', allOf: [digits('a whole number from 0 to 100', '^(?:100|\\d{1,2})$', { minimum: 0, maximum: 100, multipleOf: 1 })] },
   timeouts: {
     description: 'How long to wait.',
     allOf: [block('timeouts', {
@@ -257,7 +259,7 @@ const connection: { readonly [word: string]: Schema } = {
 }
 
 const catalog: Schema = block('a catalog file', {
-  language: ref('language'),
+  language: ref('language', 'The version of the language that the file is written in; always the first word.'),
   provider: ref('name', 'The name of the provider.'),
   ...titled,
   ...dated,
@@ -284,7 +286,7 @@ const catalog: Schema = block('a catalog file', {
 const memberDates = (description: string): Schema => ({ type: 'object', title: 'days of members', description, additionalProperties: ref('date') })
 
 const group: Schema = block('a group file', {
-  language: ref('language'),
+  language: ref('language', 'The version of the language that the file is written in; always the first word.'),
   group: ref('group-name', 'The name by which rules call the group.'),
   ...titled,
   of: oneOf(['countries', 'certificates'], 'What the members are; countries when it is not said.'),
@@ -298,7 +300,7 @@ const group: Schema = block('a group file', {
 }, { required: ['language', 'group', 'members', 'source', 'as-of', 'review-by'] })
 
 const labels: Schema = block('the labels file', {
-  language: ref('language'),
+  language: ref('language', 'The version of the language that the file is written in; always the first word.'),
   labels: {
     type: 'array', description: 'Labels beside the built-in ones.',
     items: block('a label', {
@@ -329,7 +331,7 @@ const ruleNames: Schema = { type: 'object', title: 'deployments and rules', addi
 const someFacts = Object.fromEntries(REQUEST_FACTS.map(f => [f.name, stated(f)]))
 
 const test: Schema = block('a test file', {
-  language: ref('language'),
+  language: ref('language', 'The version of the language that the file is written in; always the first word.'),
   'tests-for': { description: 'The policies under test.', ...oneOrMany(ref('word'), { minItems: 1 }) },
   clock: ref('offset-time', 'The time at which every case is decided, unless it says another.'),
   catalog: ref('word', 'A catalog file to use instead, relative to this file.'),

@@ -10,6 +10,8 @@ export type Option = {
   readonly value?: string
   /** The environment variable that speaks when the option does not. */
   readonly variable?: string
+  /** It may be given more than once; its values are then joined with commas. */
+  readonly many?: true
   readonly says: string
 }
 
@@ -47,12 +49,13 @@ export function readArguments(command: Command, args: readonly string[], host: H
     if (token.kind !== 'option') continue
     const option = command.options[token.name]
     if (option === undefined) throw new UsageError(`${token.rawName} is not an option of ${command.name}.${maybe(token.name, Object.keys(command.options), '--')}`)
-    if (options[token.name] !== undefined) throw new UsageError(`${token.rawName} was given twice.`)
+    const before = options[token.name]
+    if (before !== undefined && option.many === undefined) throw new UsageError(`${token.rawName} was given twice.`)
     if (option.value === undefined && token.value !== undefined) throw new UsageError(`${token.rawName} takes no value.`)
     if (option.value !== undefined && (token.value === undefined || token.value === '' || (!token.inlineValue && /^-./.test(token.value)))) {
       throw new UsageError(`${token.rawName} needs a value: ${token.rawName} ${option.value}`)
     }
-    options[token.name] = token.value ?? 'yes'
+    options[token.name] = before === undefined ? token.value ?? 'yes' : `${before},${token.value}`
   }
   if (words.length > command.wordsMax) throw new UsageError(`${command.name} does not know what to do with '${words[command.wordsMax]}'.`)
   for (const [name, { variable }] of Object.entries(command.options)) {

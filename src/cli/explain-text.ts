@@ -2,6 +2,7 @@
 import type { Bundle } from '../bundle/bundle.ts'
 import { factsAt, type AssumptionUsed, type Reason } from '../policy/explain.ts'
 import { deploymentFacts, type Facts, type Value } from '../policy/facts.ts'
+import { factsIn } from '../policy/match.ts'
 import { understand, type RawFacts, type Source } from '../policy/request.ts'
 import { short } from './compiled.ts'
 import type { Explained, ExplainedRow } from './explain.ts'
@@ -18,12 +19,13 @@ export function explainedInText(bundle: Bundle, facts: RawFacts, e: Explained): 
   const at = Date.parse(e.at)
   const width = Math.max(...e.deployments.map(row => row.deployment.length), 'decision'.length)
   const indent = ' '.repeat(width + 2)
+  const unknownWhens = unknownFactsByRule(bundle, e)
   return [
     `${'decision'.padEnd(width)}  ${e.outcome}${e.code === undefined ? '' : ` (${e.code})`}  ${e.at}  bundle ${short(e.bundle)}  catalog ${short(bundle.catalogDigest)}`,
     `${'request'.padEnd(width)}  ${requestLine(bundle, facts, e, at)}`,
     ...e.deployments.flatMap(row => [
       `${row.deployment.padEnd(width)}  ${verdictOf(row, e)}`,
-      ...detailsOf(row, factsAt(bundle.rulebook, row.deployment, at), at).map(line => `${indent}${line}`),
+      ...detailsOf(row, factsAt(bundle.rulebook, row.deployment, at), at, unknownWhens).map(line => `${indent}${line}`),
     ]),
     ...dutyLines(e, width),
     ...e.assumptions.map(a => `${'assumed'.padEnd(width)}  ${assumptionLine(a)}`),
@@ -49,24 +51,31 @@ function verdictOf(row: ExplainedRow, e: Explained): string {
 
 const counted = (rules: number): string => `${rules} rule${rules === 1 ? '' : 's'}`
 
-function detailsOf(row: ExplainedRow, facts: Facts, at: number): readonly string[] {
+/** By rule, the request facts it asks about that are not known: why it applies although nobody said so. */
+function unknownFactsByRule({ rulebook }: Bundle, { request }: Explained): ReadonlyMap<string, readonly string[]> {
+  return new Map(rulebook.rules.map(r => [r.name, [...new Set(factsIn(r.when))].filter(fact => request[fact] === undefined)]))
+}
+
+function detailsOf(row: ExplainedRow, facts: Facts, at: number, unknownWhens: ReadonlyMap<string, readonly string[]>): readonly string[] {
   const shadowing = row['would-exclude']
   return [
-    ...row.because.flatMap(reason => reasonLines(reason, facts)),
+    ...row.because.flatMap(reason => reasonLines(reason, facts, unknownWhens)),
     ...row.exceptions.map(x => {
       const days = Math.ceil((Date.parse(x.ends) - at) / DAY_MS)
       return `exception ${x.exception} from ${x.rule}, ends ${x.ends} (${days} day${days === 1 ? '' : 's'})`
     }),
     ...shadowing.flatMap(({ mode, ...reason }) => {
-      const [first, ...rest] = reasonLines(reason, facts)
+      const [first, ...rest] = reasonLines(reason, facts, unknownWhens)
       return [`${mode}: would be excluded by ${first}`, ...rest]
     }),
   ]
 }
 
-function reasonLines(reason: Reason, facts: Facts): readonly string[] {
+function reasonLines(reason: Reason, facts: Facts, unknownWhens: ReadonlyMap<string, readonly string[]>): readonly string[] {
+  const unknown = unknownWhens.get(reason.rule) ?? []
   return [
     `${reason.rule}  ${reason.file}:${reason.line}`,
+    ...(unknown.length === 0 ? [] : [`  applies, since not known: ${unknown.join(', ')}`]),
     `  ${reason.effect === 'forbid' ? 'forbidden' : 'not met'}: ${reason.facts.length === 0 ? 'the rule is about every deployment' : reason.facts.map(name => factInWords(name, facts[name])).join('; ')}`,
     ...(reason.law === null ? [] : [`  law: ${reason.law}`]),
   ]

@@ -4,8 +4,9 @@ import { basename } from 'node:path'
 import type { Bundle } from '../bundle/bundle.ts'
 import { explain, type Explanation, type Row } from '../policy/explain.ts'
 import { OPERATIONS, requestFacts, type Operation } from '../policy/facts.ts'
-import type { RawFacts } from '../policy/request.ts'
+import { lawsNamed, readRequestFact, type RawFacts } from '../policy/request.ts'
 import { unfitFor, type Wish } from '../pool/pool.ts'
+import { VOUCHED } from '../record/record.ts'
 import { maybe, oneOf, UsageError, type Command } from './command.ts'
 import { bundleOf } from './compiled.ts'
 import { EXIT } from './exit.ts'
@@ -48,6 +49,7 @@ export const explainCommand: Command = {
     const bundle = await bundleOf(options['policies'] ?? POLICIES, host)
     if (bundle === undefined) return EXIT.doesNotCompile
     const answer = (written: Written): Explained => {
+      warnOfUnread(bundle, written.facts, host)
       const explained = explainOne(bundle, written, at)
       if (format === 'text') host.out(explainedInText(bundle, written.facts, explained))
       else host.out(`${JSON.stringify(explained, undefined, one === undefined ? 0 : 2)}\n`)
@@ -59,6 +61,17 @@ export const explainCommand: Command = {
     }
     return EXIT.fine
   },
+}
+
+/** A value outside its vocabulary is unknown and decides as such; whoever typed it should hear of it. */
+function warnOfUnread({ rulebook }: Bundle, facts: RawFacts, host: Host): void {
+  for (const [name, value] of Object.entries(facts)) {
+    if (value === null || value === 'unknown' || !requestFacts.has(name)) continue
+    if (readRequestFact(name, value, rulebook) === undefined) host.err(`bailiwick: ${name} ${JSON.stringify(value)} is not in the vocabulary and is read as unknown.\n`)
+    const laws = name === 'governed-by' ? readRequestFact(name, value, rulebook) : undefined
+    const strange = Array.isArray(laws) ? (laws as readonly string[]).filter(law => !lawsNamed(rulebook).has(law)) : []
+    if (strange.length > 0) host.err(`bailiwick: no policy names the law ${strange.join(', ')}; a caller who states it in a header is read as stating nothing.\n`)
+  }
 }
 
 function explainOne(bundle: Bundle, { facts, at: own }: Written, at: number): Explained {
@@ -105,7 +118,7 @@ function readRequest(text: string, place: string, host: Host): Written {
     throw new UsageError(`${place}: this is not JSON (${(error as Error).message}).`)
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new UsageError(`${place}: a request is a JSON object of facts, such as {"app": "crm"}.`)
-  const { at: written, ...facts } = value as Record<string, unknown>
+  const { at: written, ...facts } = recorded(value as Record<string, unknown>)
   const at = typeof written === 'string' ? readInstant(written) : undefined
   if (written !== undefined && written !== null && at === undefined) {
     throw new UsageError(`${place}: "at" is a time with its offset, such as "2026-11-22T11:00:00Z", not ${JSON.stringify(written)}.`)
@@ -114,4 +127,16 @@ function readRequest(text: string, place: string, host: Host): Written {
     if (!requestFacts.has(name)) host.err(`${place}: '${name}' is not a request fact and changes nothing.${maybe(name, [...requestFacts.keys(), 'at'])}\n`)
   }
   return { facts, at }
+}
+
+/**
+ * A decision entry of the records as a request: what was vouched for, at its time. What registration, `may-carry` and
+ * `assume` said then, the policies say again.
+ */
+function recorded(value: Record<string, unknown>): Record<string, unknown> {
+  const { kind, at, request } = value
+  if (kind !== 'decision' || typeof at !== 'number' || typeof request !== 'object' || request === null) return value
+  const facts = Object.entries(request as Record<string, { readonly value: unknown; readonly source: string }>)
+    .filter(([, fact]) => (VOUCHED as readonly string[]).includes(fact.source)).map(([name, fact]) => [name, fact.value])
+  return { ...Object.fromEntries(facts) as Record<string, unknown>, at: new Date(at).toISOString() }
 }

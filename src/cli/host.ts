@@ -1,5 +1,6 @@
 /** What the machine gives the command line, so that commands are plain functions of it and tests can stand in for it. */
 import type { Sources } from '../bundle/bundle.ts'
+import type { DecisionEntry } from '../record/record.ts'
 
 export type ReadFolder = { readonly ok: true; readonly sources: Sources } | { readonly ok: false; readonly wrong: string }
 
@@ -24,6 +25,10 @@ export type RehearseOptions = {
   readonly models: readonly string[]
 }
 
+/** Requests of the records that are alike in some facts: those facts with their sources, what the caller stated, and how many there were. */
+export type RecordedRequests = { readonly request: DecisionEntry['request']; readonly stated: Readonly<Record<string, unknown>>; readonly count: number }
+export type ReadRecorded = { readonly ok: true; readonly requests: Iterable<RecordedRequests> } | { readonly ok: false; readonly wrong: string }
+
 export const PRETENDS = ['us-cloud', 'eu-cloud', 'local'] as const
 export type Pretends = (typeof PRETENDS)[number]
 
@@ -35,12 +40,20 @@ export type Host = {
   /** Standard output and standard error; text as it is, with its line ends. */
   readonly out: (text: string) => void
   readonly err: (text: string) => void
+  /** Shows how far something long is, in place of what it showed before; `''` clears it. Absent where standard error is no terminal. */
+  readonly progress?: (text: string) => void
   /** All of standard input. */
   readonly readInput: () => Promise<string>
+  /** Asks whoever sits at the terminal and gives the line they typed. Absent where nobody does. */
+  readonly ask?: (question: string) => Promise<string>
   /** Bytes nobody can guess. */
   readonly randomBytes: (length: number) => Uint8Array
   /** All policy files under a folder; every read of policies goes through here. */
   readonly readFolder: (folder: string) => Promise<ReadFolder>
+  /** The policies as they stand in a git revision, `REV` for the folder given or `REV:path`. */
+  readonly readRevision: (revision: string, folder: string) => Promise<ReadFolder>
+  /** Decisions of a records file since an instant, as far as these facts go, read without changing the file. */
+  readonly readRecorded: (file: string, since: number, facts: readonly string[]) => Promise<ReadRecorded>
   /** The policies that come with Bailiwick, which `init` copies. */
   readonly starterFolder: string
   /** Runs until it is told to stop; the number is the exit code. */

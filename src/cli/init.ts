@@ -1,13 +1,10 @@
 /** `bailiwick init DIR`: the policies that come with Bailiwick, as a folder to make one's own, with the schemas an editor reads. */
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
-import { dirname, join, posix } from 'node:path'
-import { kindOf } from '../bundle/files.ts'
-import { KINDS, SCHEMAS } from '../bundle/schema.ts'
+import { dirname, join } from 'node:path'
+import { KINDS } from '../bundle/schema.ts'
+import { schemaFile } from '../bundle/schema-published.ts'
 import { UsageError, type Command } from './command.ts'
 import { EXIT } from './exit.ts'
-
-const SCHEMA_FOLDER = 'schema'
-const SCHEMA_LINE = '# yaml-language-server: $schema='
 
 export const init: Command = {
   name: 'init',
@@ -20,11 +17,7 @@ export const init: Command = {
     if (!await isFree(folder)) throw new UsageError(`${folder} exists and is not an empty folder; nothing was written.`)
     const starter = await host.readFolder(host.starterFolder)
     if (!starter.ok) throw new Error(starter.wrong)
-    const files = new Map([
-      ...[...starter.sources].map(([name, text]) => [name, withSchemaLine(name, text)] as const),
-      ...KINDS.map(kind => [`${SCHEMA_FOLDER}/${kind}.schema.json`, `${JSON.stringify(SCHEMAS[kind], undefined, 2)}\n`] as const),
-    ])
-    for (const [name, text] of files) {
+    for (const [name, text] of [...starter.sources, ...KINDS.map(schemaFile)]) {
       const path = join(folder, name)
       await mkdir(dirname(path), { recursive: true })
       await writeFile(path, text, { flag: 'wx' })
@@ -49,13 +42,4 @@ async function isFree(folder: string): Promise<boolean> {
     if (code === 'ENOTDIR') return false
     throw error
   }
-}
-
-/** The first line tells an editor which schema the file follows; the one of the project's own tree would lead nowhere. */
-function withSchemaLine(name: string, text: string): string {
-  const kind = kindOf(name)
-  if (kind === 'stray' || kind === 'other') return text
-  const schema = posix.relative(posix.dirname(name), `${SCHEMA_FOLDER}/${kind}.schema.json`)
-  const rest = text.startsWith(SCHEMA_LINE) ? text.slice(text.indexOf('\n') + 1) : text
-  return `${SCHEMA_LINE}${schema.startsWith('.') ? schema : `./${schema}`}\n${rest}`
 }

@@ -22,10 +22,9 @@ export const keys: Command = {
     const app = bundle.rulebook.apps.get(name)
     if (app === undefined) throw new UsageError(`No app is called '${name}' in ${folder}.${maybe(name, [...bundle.rulebook.apps.keys()])}`)
     const key = `bw-${Buffer.from(host.randomBytes(KEY_BYTES)).toString('base64url')}`
-    const known = (bundle.apps.get(name)?.keyHashes.length ?? 0) > 0
     host.out([
       `Key for ${name}, shown this once:`, '', `  ${key}`, '',
-      `${known ? 'Add the last line to the key-hashes of' : 'Add these lines to'} ${folder}/${app.place.file}:`, '',
+      `Put its hash into the list key-hashes of ${folder}/${app.place.file} (if the list is there as [], write it like this instead):`, '',
       'key-hashes:', `  - ${hashOf(key)}`, '',
     ].join('\n'))
     return EXIT.fine

@@ -5,16 +5,25 @@
  * What it promises: the exit codes of policy-language, section 10; a word that is not understood is never ignored.
  */
 import { helpFor, maybe, readArguments, UsageError, type Command } from './command.ts'
+import { calendar } from './calendar.ts'
 import { check } from './check.ts'
+import { coverageCommand } from './coverage.ts'
+import { directiveCommand } from './directive.ts'
+import { drill } from './drill.ts'
+import { exceptionsCommand } from './exceptions.ts'
 import { EXIT } from './exit.ts'
 import { explainCommand } from './explain.ts'
 import type { Host } from './host.ts'
+import { impactCommand } from './impact.ts'
 import { init } from './init.ts'
 import { keys } from './keys.ts'
+import { packCommand } from './pack.ts'
 import { rehearse } from './rehearse.ts'
+import { sentences } from './sentences.ts'
 import { serve } from './serve.ts'
+import { test } from './test.ts'
 
-const COMMANDS: readonly Command[] = [serve, check, explainCommand, keys, init, rehearse]
+const COMMANDS: readonly Command[] = [serve, check, test, explainCommand, impactCommand, coverageCommand, drill, directiveCommand, calendar, exceptionsCommand, sentences, packCommand, keys, init, rehearse]
 const HELP = ['--help', '-h', 'help']
 const VERSION = ['--version', '-v', 'version']
 

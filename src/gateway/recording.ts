@@ -10,6 +10,8 @@ import type { Call } from './call.ts'
 import type { Gateway } from './gateway.ts'
 
 const RETRY_AFTER_MS = 5_000
+/** Facts that the gateway itself knows. */
+const OURS: { readonly [fact: string]: string | undefined } = { app: 'key', operation: 'gateway', 'model-asked': 'gateway', 'agent-depth': 'gateway' }
 
 export type Outcome = Omit<OutcomeEntry, 'kind' | 'id' | 'at' | 'ms'>
 
@@ -30,7 +32,7 @@ export async function openRecord(gateway: Gateway, { call, epoch, understood, de
     kind: 'decision', id, at: now, requestId: call.requestId,
     bundle: epoch.bundle.digest, catalog: epoch.bundle.catalogDigest, epoch: epoch.number,
     outcome: decision.outcome, ...(decision.code !== undefined && { code: decision.code }),
-    request: Object.fromEntries(Object.entries(facts).map(([fact, value]) => [fact, { value, source: understood.sources[fact] ?? 'request' }])),
+    request: Object.fromEntries(Object.entries(facts).map(([fact, value]) => [fact, { value, source: OURS[fact] ?? understood.sources[fact] ?? 'request' }])),
     stated: call.stated,
     permitted: decision.permitted, activeRules: decision.active, exceptions: decision.exceptions,
     assumptions: understood.assumed.map(a => a.fact), duties: dutiesInWords(decision.duties),

@@ -13,6 +13,7 @@ import { visibleModels } from '../gateway/visible.ts'
 import type { Operation } from '../policy/facts.ts'
 import { ask } from './ask.ts'
 import { readJson } from './body.ts'
+import { enactDirective, liftDirective, listDirectives, type DirectivesPort, type Outcome } from './directives.ts'
 import { explainFacts } from './explain.ts'
 import { appOf, refuseAdmin } from './key.ts'
 import { listModels, type Model } from './models.ts'
@@ -32,6 +33,8 @@ export type HttpOptions = {
   readonly started: number
   /** Names of the providers that only pretend; empty when none does. */
   readonly rehearsing: () => readonly string[]
+  /** Absent on a host whose policies are no folder that can be written to. */
+  readonly directives?: DirectivesPort
 }
 
 export const DEFAULT_HTTP_OPTIONS: HttpOptions = {
@@ -113,6 +116,18 @@ export function createApp(gateway: Gateway, given: Partial<HttpOptions> = {}): H
       return refused === undefined ? work(exchange) : failed(refused)
     })
 
+  const forDirectives = (work: (directives: DirectivesPort, exchange: Exchange) => Reply | Promise<Reply>) =>
+    forAdmin(exchange => (options.directives === undefined
+      ? failed(failure('unknown_url', 'Notices cannot be enacted at this gateway: put them where its policies come from.'))
+      : work(options.directives, exchange)))
+  const changing = (change: (directives: DirectivesPort, body: Readonly<Record<string, unknown>>, exchange: Exchange) => Promise<Outcome>) =>
+    forDirectives(async (directives, exchange) => {
+      const read = await readJson(exchange.context.req.raw, options.bodyBytesMax)
+      if (!read.ok) return failed(read.failure)
+      const outcome = await change(directives, read.body.value, exchange)
+      return outcome.ok ? json(outcome.value) : failed(outcome.failure)
+    })
+
   const asking = (operation: Operation) => forApp(operation, ({ context, requestId, receivedAt, signal, app, facts, dryRun }) => ask(gateway, {
     operation, requestId, app, request: context.req.raw, stated: facts, dryRun, bodyBytesMax: options.bodyBytesMax, receivedAt, signal,
   }))
@@ -143,6 +158,9 @@ export function createApp(gateway: Gateway, given: Partial<HttpOptions> = {}): H
       const explained = explainFacts(gateway, read.body.value)
       return explained.ok ? json(explained.explanation) : failed(explained.failure)
     }))
+    .get('/admin/directives', forDirectives(async directives => json(await listDirectives(gateway, directives))))
+    .post('/admin/directives', changing((directives, body) => enactDirective(gateway, directives, body)))
+    .delete('/admin/directives/:name', changing((directives, body, { context }) => liftDirective(gateway, directives, context.req.param('name') ?? '', body)))
     .notFound(context => reply(context, 'unknown', () => failed(failure('unknown_url',
       'There is nothing at this path with this method. Models answer at POST /v1/chat/completions, /v1/completions and /v1/embeddings; GET /v1/models lists them.'))))
 }

@@ -17,7 +17,7 @@ export async function appOf(authorization: string | undefined, { bundle, isLoopb
   if (authorization === undefined) return refuse("No API key was sent. Send it as 'Authorization: Bearer KEY'.")
   const key = BEARER.exec(authorization)?.[1]
   if (key === undefined) return refuse("The Authorization header is not of the form 'Bearer KEY'.")
-  const app = bundle.appByKeyHash.get(`sha256:${hex(await sha256(key))}`)
+  const app = bundle.appByKeyHash.get(`sha256:${await sha256InHex(key)}`)
   if (app === undefined) return refuse('The API key is not known.')
   if (bundle.apps.get(app)?.loopbackOnly !== false && !isLoopback()) return refuse('This API key works only from the machine that the gateway runs on.')
   return { ok: true, app }
@@ -36,4 +36,6 @@ export async function refuseAdmin(authorization: string | undefined, token: stri
 }
 
 const sha256 = async (text: string): Promise<Uint8Array> => new Uint8Array(await crypto.subtle.digest('SHA-256', encoder.encode(text)))
+/** In lower case. */
+export const sha256InHex = async (text: string): Promise<string> => hex(await sha256(text))
 const hex = (bytes: Uint8Array): string => Array.from(bytes, b => b.toString(16).padStart(2, '0')).join('')

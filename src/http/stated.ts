@@ -9,7 +9,7 @@ import { nearest } from '../bundle/nearest.ts'
 import { STATABLE } from '../classify/classify.ts'
 import { failure, type Failure } from '../failure.ts'
 import { CLASSIFICATIONS, requestFacts, type FactDefinition } from '../policy/facts.ts'
-import { readRequestFact, type RawFacts } from '../policy/request.ts'
+import { lawsNamed, readRequestFact, type RawFacts } from '../policy/request.ts'
 import type { Rulebook } from '../policy/rule.ts'
 
 export type Stated =
@@ -56,8 +56,10 @@ export function readStated(headers: Headers, rulebook: Rulebook): Stated {
     if (elements.includes('')) return refuse(header, `${header} is empty or has an empty element. Leave the header out when nothing is known.`)
     if (!elements.every(e => form.test(e))) return refuse(header, `${definition.shape === 'set' ? `Each element of ${header}` : header} must be ${says}.`)
     if (new Set(elements).size < elements.length) return refuse(header, `${header} repeats an element.`)
-    facts[name] = definition.shape === 'set' ? elements : text
-    if (readRequestFact(name, facts[name], rulebook) === undefined) unread.push(header)
+    const value = definition.shape === 'set' ? elements : text
+    const isRead = readRequestFact(name, value, rulebook) !== undefined && (name !== 'governed-by' || elements.every(law => lawsNamed(rulebook).has(law)))
+    if (isRead) facts[name] = value
+    else unread.push(header)
   }
   return { ok: true, facts, dryRun, unread }
 }

@@ -55,7 +55,7 @@ export function carryOut(duties: CombinedDuties, operation: Operation, body: Rea
   const unknown = asked.filter(kind => !isKind(kind))
   if (unknown.length > 0) return cannotRedact(unknown)
   const redacted = asked.length === 0 ? undefined : redact(asked as readonly Kind[], operation, body)
-  if (redacted?.ok === false) return cannotRedact(asked)
+  if (redacted?.ok === false) return refuse(`The policies ask to redact ${asked.join(', ')}, which this gateway can do in text only, and this request holds something else.`)
 
   const words = dutiesInWords(duties)
   return {

@@ -9,7 +9,7 @@ import type { Facts } from './facts.ts'
 import { evaluate } from './match.ts'
 import { understand, type Asked, type Understood } from './request.ts'
 import type { Instant, Rulebook } from './rule.ts'
-import { FALSE, TRUE } from './truth.ts'
+import { FALSE, TRUE, type Truth } from './truth.ts'
 
 let issue: (deployments: readonly string[], from: Instant, until: Instant) => Permit
 
@@ -19,13 +19,13 @@ let issue: (deployments: readonly string[], from: Instant, until: Instant) => Pe
  */
 export class Permit {
   readonly #deployments: readonly string[]
-  readonly #names: ReadonlySet<string>
+  /** Made when it is first asked for: most decisions are made once and used through their list. */
+  #names: ReadonlySet<string> | undefined
   readonly #from: Instant
   readonly #until: Instant
 
   private constructor(deployments: readonly string[], from: Instant, until: Instant) {
-    this.#deployments = Object.freeze([...deployments])
-    this.#names = new Set(deployments)
+    this.#deployments = Object.freeze(deployments)
     this.#from = from
     this.#until = until
   }
@@ -39,6 +39,7 @@ export class Permit {
 
   /** Whether this deployment may be used at this instant. */
   covers(deployment: string, at: Instant): boolean {
+    this.#names ??= new Set(this.#deployments)
     return this.#names.has(deployment) && at >= this.#from && at < this.#until
   }
 }
@@ -56,7 +57,7 @@ export type Decision = {
   readonly duties: CombinedDuties
   /** Full names of the active rules: those whose `when` is not known to be false, in every mode. */
   readonly active: readonly string[]
-  /** Full names of the rules that removed a deployment which the app is granted. */
+  /** Full names of the rules that removed a deployment which the app is granted; where some of them remove all, those alone. */
   readonly bitten: readonly string[]
   /** Names of the exceptions that lifted a removal. */
   readonly exceptions: readonly string[]
@@ -73,15 +74,18 @@ export type Judgement = {
 
 /** Applies every rule in force to one reading (section 4, rules 1 to 6). */
 export function judge(frame: Frame, facts: Facts, dataIsTakenFromMayCarry: boolean): Judgement {
-  const removed = emptyMask(frame.facts.length)
+  const removed = emptyMask(frame.facts.length), none = emptyMask(frame.facts.length)
   const active: Judgement['active'][number][] = []
+  const truths = new Map<FrameRule['when'], Truth>()
   // An exception never matches on data that nobody stated (section 15).
   const factsForExceptions = dataIsTakenFromMayCarry ? { ...facts, data: undefined } : facts
   for (const rule of frame.rules) {
-    if (evaluate(rule.when, facts) === FALSE) continue
+    let truth = truths.get(rule.when)
+    if (truth === undefined) truths.set(rule.when, truth = evaluate(rule.when, facts))
+    if (truth === FALSE) continue
     const enforcing = rule.enforces || (rule.ring !== undefined && evaluate(rule.ring, facts) !== FALSE)
-    const exceptions = rule.exceptions.filter(e => evaluate(e.for, factsForExceptions) === TRUE)
-    const lifted = emptyMask(frame.facts.length)
+    const exceptions = rule.exceptions.length === 0 ? rule.exceptions : rule.exceptions.filter(e => evaluate(e.for, factsForExceptions) === TRUE)
+    const lifted = exceptions.length === 0 ? none : emptyMask(frame.facts.length)
     for (const e of exceptions) for (let w = 0; w < lifted.length; w++) lifted[w]! |= e.models[w]!
     if (enforcing) for (let w = 0; w < removed.length; w++) removed[w]! |= rule.removes[w]! & ~lifted[w]!
     active.push({ rule, enforcing, lifted, exceptions })
@@ -111,6 +115,9 @@ export function decideUnderstood(rulebook: Rulebook, understood: Understood, at:
   return decision
 }
 
+/** The same, without looking for the class among those known: for whoever has told the classes apart already. */
+export const decideClassAt = (rulebook: Rulebook, understood: Understood, at: Instant): Decision => decideClass(frameAt(rulebook, at), understood)
+
 /** Requests of one class differ in nothing that a rule in force asks for. */
 function classOf(frame: Frame, u: Understood): string {
   return JSON.stringify([u.app?.name, u.dataNotRegistered, u.sources['data'] === 'may-carry', u.readings.map(r => frame.asks.map(fact => r[fact] ?? null))])
@@ -123,24 +130,44 @@ function decideClass(frame: Frame, understood: Understood): Decision {
   }
   const judgements = understood.readings.map(facts => judge(frame, facts, understood.sources['data'] === 'may-carry'))
   const granted = understood.app && frame.grants.get(understood.app.name)
+  const left = granted?.map((word, w) => judgements.reduce((rest, j) => rest & ~j.removed[w]!, word))
   const rank = ranking(judgements[0]!)
-  const chosen = frame.ties.filter(i => granted !== undefined && hasBit(granted, i) && judgements.every(j => !hasBit(j.removed, i)))
-    .sort((a, b) => rank(a) - rank(b))
-  const permitted = chosen.map(i => frame.rulebook.deployments[i]!.name)
+  const chosen = left === undefined ? [] : frame.ties.filter(i => hasBit(left, i))
+  const ordered = judgements[0]!.active.some(a => a.rule.ranks !== undefined)
+  if (ordered) chosen.sort((a, b) => rank(a) - rank(b))
+  const permitted = Object.freeze(chosen.map(i => frame.rulebook.deployments[i]!.name))
   const active = judgements.flatMap(j => j.active)
   const used = active.flatMap(a => a.exceptions.filter(e => e.models.some((word, w) => (word & a.rule.removes[w]!) !== 0)).map(e => e.exception.name))
   return Object.freeze({
     outcome: permitted.length > 0 ? 'permit' : 'refuse',
     code: permitted.length > 0 ? undefined : 'no_permitted_model',
-    permitted: Object.freeze(permitted),
-    ranks: Object.freeze(chosen.map(rank)),
+    permitted,
+    ranks: Object.freeze(ordered ? chosen.map(rank) : chosen.map(() => 0)),
     permit: permitted.length > 0 ? issue(permitted, frame.from, frame.until) : undefined,
-    duties: combineDuties(active.filter(a => a.enforcing).map(a => a.rule.rule.duties), frame.members),
-    bitten: [...new Set(active.filter(a => a.enforcing && granted?.some((word, w) => (word & a.rule.removes[w]! & ~a.lifted[w]!) !== 0)).map(a => a.rule.rule.name))],
+    duties: combineDuties(active.filter(a => a.enforcing && a.rule.hasDuties).map(a => a.rule.rule.duties), frame.members),
+    bitten: granted === undefined ? [] : bittenBy(granted, active),
     active: [...new Set(active.map(a => a.rule.rule.name))],
     exceptions: [...new Set(used)].sort(),
     ...stretch,
   })
+}
+
+type Active = Judgement['active'][number]
+
+function removesSome({ rule, lifted }: Active, granted: Mask): boolean {
+  for (let w = 0; w < granted.length; w++) if ((granted[w]! & rule.removes[w]! & ~lifted[w]!) !== 0) return true
+  return false
+}
+
+function removesAll({ rule, lifted }: Active, granted: Mask): boolean {
+  for (let w = 0; w < granted.length; w++) if ((granted[w]! & ~(rule.removes[w]! & ~lifted[w]!)) !== 0) return false
+  return true
+}
+
+function bittenBy(granted: Mask, active: Judgement['active']): readonly string[] {
+  const biting = active.filter(a => a.enforcing && removesSome(a, granted))
+  const emptying = biting.filter(a => removesAll(a, granted))
+  return [...new Set((emptying.length > 0 ? emptying : biting).map(a => a.rule.rule.name))]
 }
 
 /** The ranks of all active prefer rules, added up. */

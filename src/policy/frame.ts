@@ -8,7 +8,7 @@
 import { countryOf } from './countries.ts'
 import type { Facts } from './facts.ts'
 import { evaluate, factsIn, resolve, type Condition, type Members } from './match.ts'
-import type { Duties, Edge, Exception, Instant, Rule, Rulebook, Window } from './rule.ts'
+import type { Block, Duties, Edge, Exception, Instant, Rule, Rulebook, Window } from './rule.ts'
 import { FALSE, TRUE } from './truth.ts'
 
 /** One bit per deployment, in catalog order. */
@@ -33,6 +33,7 @@ export type FrameRule = {
   /** For prefer: each deployment's rank; otherwise undefined. */
   readonly ranks: readonly number[] | undefined
   readonly exceptions: readonly FrameException[]
+  readonly hasDuties: boolean
 }
 
 export type Frame = {
@@ -101,13 +102,22 @@ function build(rulebook: Rulebook, index: number): Frame {
     return mask
   }
 
+  // Many rules are about the same requests: one object for equal conditions, so that a judgement evaluates it once.
+  const conditions = new Map<string, Condition>()
+  const shared = (block: Block): Condition => {
+    const key = JSON.stringify(block)
+    const known = conditions.get(key) ?? resolve(block, members)
+    conditions.set(key, known)
+    return known
+  }
+
   const exceptions = rulebook.exceptions.filter(e => holds(e.window))
   const rules = rulebook.rules.filter(r => holds(r.window)).map<FrameRule>(rule => {
     const blocks = rule.blocks.map(b => resolve(b, members))
     const block = blocks[0]!
     return {
-      rule, blocks,
-      when: resolve(rule.when, members),
+      rule, blocks, hasDuties: Object.keys(rule.duties).length > 0,
+      when: shared(rule.when),
       ring: rule.enforceFor && resolve(rule.enforceFor, members),
       enforces: rule.mode === 'enforce' || now >= rule.modeUntil,
       removes: maskOf(f => (rule.effect === 'forbid' ? evaluate(block, f) !== FALSE : rule.effect === 'require' && evaluate(block, f) !== TRUE)),

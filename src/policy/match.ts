@@ -53,14 +53,29 @@ function resolveFact(fact: string, match: Matcher, members: Members): Condition 
   }
 }
 
-/** Whether one element of a fact is in a list. */
+/** Whether one element of a fact is in a list; what is not collected is in none. */
 function isIn(element: string | number, list: List, country: boolean): Truth {
+  if (element === NOT_COLLECTED) return FALSE
   if (list.values.has(element)) return TRUE
   if (typeof element !== 'string') return FALSE
   if (list.vendors.length > 0 && list.vendors.some(v => element.startsWith(v))) return TRUE
   if (!country) return FALSE
   if (element.includes('-') && list.values.has(countryOf(element))) return TRUE
   return list.partly.has(element) ? UNKNOWN : FALSE
+}
+
+function someIn(value: Value, list: List, country: boolean): Truth {
+  if (typeof value !== 'object') return isIn(value, list, country)
+  let found: Truth = FALSE
+  for (const e of value) found = or(found, isIn(e, list, country))
+  return found
+}
+
+function allIn(value: Value, list: List, country: boolean): Truth {
+  if (typeof value !== 'object') return isIn(value, list, country)
+  let all: Truth = TRUE
+  for (const e of value) all = and(all, isIn(e, list, country))
+  return all
 }
 
 function rankOf(value: Value): number | undefined {
@@ -70,16 +85,10 @@ function rankOf(value: Value): number | undefined {
 }
 
 function matches(test: Extract<Condition, { kind: 'fact' }>, value: Value): Truth {
-  const elements = typeof value === 'object' ? value : [value]
   let result: Truth = TRUE
-  const some = (list: List): Truth => {
-    let found: Truth = FALSE
-    for (const e of elements) found = or(found, e === NOT_COLLECTED ? FALSE : isIn(e, list, test.country))
-    return found
-  }
-  if (test.any) result = and(result, some(test.any))
-  if (test.none) result = and(result, not(some(test.none)))
-  if (test.only) for (const e of elements) result = and(result, e === NOT_COLLECTED ? FALSE : isIn(e, test.only, test.country))
+  if (test.any) result = and(result, someIn(value, test.any, test.country))
+  if (test.none) result = and(result, not(someIn(value, test.none, test.country)))
+  if (test.only) result = and(result, allIn(value, test.only, test.country))
   if (test.atLeast !== undefined || test.atMost !== undefined) {
     const rank = rankOf(value)
     if (rank === undefined) return and(result, UNKNOWN)

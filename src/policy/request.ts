@@ -7,7 +7,7 @@
  */
 import { isCountry } from './countries.ts'
 import { CLASSIFICATIONS, REGISTERED_FACTS, REQUEST_FACTS, type FactDefinition, type Facts, type Value } from './facts.ts'
-import type { App, Assumption, Rulebook } from './rule.ts'
+import type { App, Assumption, Block, Rulebook } from './rule.ts'
 
 /** Facts as JSON gives them: text, lists, numbers, null. Absent, null, "unknown" and unreadable are the same. */
 export type RawFacts = { readonly [name: string]: unknown }
@@ -70,6 +70,28 @@ function readElement(definition: FactDefinition, raw: unknown, rulebook: Ruleboo
     case 'app': return rulebook.apps.has(raw) ? raw : undefined
     default: return raw
   }
+}
+
+const lawsByBook = new WeakMap<Rulebook, ReadonlySet<string>>()
+
+/**
+ * The laws that some rule, ring, exception or registration names. A caller who names another one has either misspelt it
+ * or speaks of a law that nothing here knows; the border reads both as unknown (section 13, case 1).
+ */
+export function lawsNamed(rulebook: Rulebook): ReadonlySet<string> {
+  let known = lawsByBook.get(rulebook)
+  if (known === undefined) {
+    const blocks = [...rulebook.rules.flatMap(r => [r.when, ...(r.enforceFor ? [r.enforceFor] : [])]), ...rulebook.exceptions.map(e => e.for)]
+    const registered = [...rulebook.apps.values()].flatMap(a => a.registered['governed-by'] ?? [])
+    lawsByBook.set(rulebook, known = new Set([...blocks.flatMap(b => termsOf(b, 'governed-by')), ...registered.map(String)]))
+  }
+  return known
+}
+
+function termsOf(block: Block, fact: string): readonly string[] {
+  if (block.kind === 'and' || block.kind === 'or') return block.parts.flatMap(part => termsOf(part, fact))
+  if (block.kind !== 'fact' || block.fact !== fact) return []
+  return [block.match.any, block.match.only, block.match.none].flatMap(terms => (terms ?? []).flatMap(t => ('value' in t ? [String(t.value)] : [])))
 }
 
 /** Labels with all their parents. */

@@ -141,6 +141,8 @@ export type RuledDeployment = {
   readonly facts: { readonly [fact: string]: DatedFact | undefined }
   /** Input plus output price per million tokens, for ties; undefined is dearest. */
   readonly price: number | undefined
+  /** Where the catalog lists it; absent for one that was discovered. */
+  readonly place?: Place
 }
 
 /** A moment at which decisions may change, and the zone in which it is written. */

@@ -103,14 +103,17 @@ export function buildPool(q: PoolQuestion): PoolAnswer {
   if (accepted.length === 0) return refuse(failure('invalid_request', "No permitted deployment satisfies the request's own 'provider' preferences.", { param: 'provider' }))
   const preferred = accepted.map((d, i) => ({ d, i, rank: read.preferences.rank(d) })).sort((a, b) => (a.rank === b.rank ? a.i - b.i : a.rank - b.rank)).map(x => x.d)
 
-  // 3. What can do the work, 4. what can be reached, 5. what may be tried.
-  const fit = preferred.filter(d => unfitByRequest(d, q).length === 0)
+  // 3. What is connected at all, 4. what can do the work, 5. what may be tried.
+  const unavailable = failure('permitted_models_unavailable', 'Models that this request may use exist, but none can be reached now.', { retryAfterMs: RETRY_AFTER_MS })
+  const connected = preferred.filter(d => q.connected(d) === undefined)
+  if (connected.length === 0) return refuse(unavailable)
+  const fit = connected.filter(d => unfitByRequest(d, q).length === 0)
   if (fit.length === 0) {
-    const missing = [...new Set(preferred.flatMap(d => unfitByRequest(d, q)))].join(', ')
+    const missing = [...new Set(connected.flatMap(d => unfitByRequest(d, q)))].join(', ')
     return refuse(failure('invalid_request', `No model that this request may use can carry it out (${missing}).`, { param: 'model' }))
   }
-  const reachable = fit.filter(d => q.connected(d) === undefined && q.mayTry(d.name))
-  if (reachable.length === 0) return refuse(failure('permitted_models_unavailable', 'Models that this request may use exist, but none can be reached now.', { retryAfterMs: RETRY_AFTER_MS }))
+  const reachable = fit.filter(d => q.mayTry(d.name))
+  if (reachable.length === 0) return refuse(unavailable)
   return { ok: true, pool: make(read.preferences.fallbacks ? reachable : reachable.slice(0, 1), q.decision.permit, q.epoch) }
 }
 

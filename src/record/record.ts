@@ -1,11 +1,18 @@
 /**
- * What this is for: the log of decisions. One entry before the first attempt, one when the answer has ended.
+ * What this is for: the log of decisions. One entry before the first attempt, one when the answer has ended; beside them one
+ * for each notice enacted or lifted.
  * What it assumes: nothing about storage; a recorder is a port, implemented in runtime/.
  * What it promises: no field of an entry can hold a prompt, an answer or a key.
  * Chain and receipts come with an issue of their own.
  */
 import type { Attempt } from '../dispatch/attempt.ts'
 import type { Code } from '../failure.ts'
+
+/**
+ * Sources of request facts that somebody vouched for, as entries name them: the key, the gateway itself, and what the app
+ * may assert. The others (registration, may-carry, assume) are said again by the policies.
+ */
+export const VOUCHED = ['key', 'gateway', 'request'] as const
 
 export type DecisionEntry = {
   readonly kind: 'decision'
@@ -47,7 +54,24 @@ export type OutcomeEntry = {
   readonly ms: number
 }
 
-export type Entry = DecisionEntry | OutcomeEntry
+/** A notice that was enacted or lifted at the running gateway, kept before it acts. */
+export type DirectiveEntry = {
+  readonly kind: 'directive'
+  readonly id: string
+  readonly at: number
+  /** The policy's name. */
+  readonly name: string
+  readonly action: 'enact' | 'lift'
+  /** Who did it, in the words of whoever held the admin token. */
+  readonly author: string
+  /** The bundle in force from now on, and the one before it. */
+  readonly bundle: string
+  readonly previousBundle: string
+  /** SHA-256 of the notice's text, in lower-case hex. */
+  readonly digest: string
+}
+
+export type Entry = DecisionEntry | OutcomeEntry | DirectiveEntry
 
 /** Append or throw. INVARIANT: when `append` has returned, the entry is kept; a throw refuses the request. */
 export type Recorder = { append(entry: Entry): void | Promise<void> }

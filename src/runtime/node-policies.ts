@@ -81,7 +81,8 @@ async function policyFiles(folder: string): Promise<readonly string[]> {
 
 function whyUnreadable(folder: string, error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
-  if (code === 'ENOENT') return `${folder} does not exist, or a link in it leads nowhere.`
+  const path = error instanceof Error && 'path' in error && typeof error.path === 'string' ? error.path : folder
+  if (code === 'ENOENT') return `${path} does not exist, or is a link that leads nowhere.`
   if (code === 'ENOTDIR') return `${folder} is not a folder.`
-  return `${folder} cannot be read (${code === undefined && error instanceof Error ? error.message : String(code)}).`
+  return `${path} cannot be read (${code === undefined && error instanceof Error ? error.message : String(code)}).`
 }

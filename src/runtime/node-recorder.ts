@@ -9,7 +9,7 @@
 import { chmodSync, mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import type { Entry, Recorder } from '../record/record.ts'
+import type { DirectiveEntry, Entry, Recorder } from '../record/record.ts'
 
 export const RECORDS_FILE = 'records.sqlite'
 /** How long a write waits for another process, such as a copy being made, before the entry counts as not kept. */
@@ -19,6 +19,8 @@ const SCHEMA = 'CREATE TABLE IF NOT EXISTS entries (seq INTEGER PRIMARY KEY, id 
 
 export type NodeRecorder = Recorder & {
   append(entry: Entry): Promise<void>
+  /** Notices that were enacted and lifted, oldest first. Throws when they cannot be read. */
+  directives(): readonly DirectiveEntry[]
   /** Writes what was appended before and closes the file; later appends are refused. */
   close(): void
 }
@@ -58,6 +60,7 @@ export function openRecorder(data: string): NodeRecorder {
       waiting.push({ entry, kept: resolve, lost: reject })
       return promise
     },
+    directives: () => table.directives(),
     close() {
       if (closed) return
       closed = true
@@ -67,7 +70,7 @@ export function openRecorder(data: string): NodeRecorder {
   }
 }
 
-type Table = { isInPlace(): boolean; insert(entries: readonly Entry[]): void; close(): void }
+type Table = { isInPlace(): boolean; directives(): readonly DirectiveEntry[]; insert(entries: readonly Entry[]): void; close(): void }
 
 function openTable(data: string): Table {
   makeDataFolder(data)
@@ -80,6 +83,7 @@ function openTable(data: string): Table {
     const { ino } = statSync(file)
     return {
       isInPlace: () => database.isOpen && statSync(file, { throwIfNoEntry: false })?.ino === ino,
+      directives: () => database.prepare("SELECT body FROM entries WHERE kind = 'directive' ORDER BY seq").all().map(row => JSON.parse(String(row['body'])) as DirectiveEntry),
       insert(entries) {
         try {
           database.exec('BEGIN IMMEDIATE')

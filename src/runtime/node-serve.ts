@@ -17,6 +17,7 @@ import { providers } from '../provider/providers.ts'
 import { adminToken } from './node-admin-token.ts'
 import { clientIsLoopback } from './node-client.ts'
 import { createConnections } from './node-connections.ts'
+import { directivesIn } from './node-directives.ts'
 import { listen, type Listening } from './node-listen.ts'
 import { readPolicies } from './node-policies.ts'
 import { nodePorts, type NodePorts } from './node-ports.ts'
@@ -42,7 +43,7 @@ export async function serve(options: ServeOptions, host: Host): Promise<number> 
     say(read.wrong)
     return EXIT.usage
   }
-  const compiled = await compile(read.sources)
+  const compiled = await compile(read.sources, { tests: 'left-out' })
   if (!compiled.ok) {
     host.err(printProblems(compiled.problems, read.sources))
     return EXIT.doesNotCompile
@@ -71,9 +72,11 @@ export async function serve(options: ServeOptions, host: Host): Promise<number> 
     ports, recorder, providers: providers(ports), breakers: alwaysClosed, metrics: createMetrics(),
     place: options.place, bundle: await connections.wire(compiled.bundle), connected: connections.connected,
   })
+  const watching = watch({ gateway, connections, folder: options.policies, sources: read.sources, bundle: compiled.bundle })
   const app = createApp(gateway, {
     bodyBytesMax: options.bodyBytesMax ?? DEFAULT_HTTP_OPTIONS.bodyBytesMax,
     adminToken: token, clientIsLoopback, version: host.version, started: ports.clock.now(), rehearsing: () => connections.rehearsing(),
+    directives: directivesIn(options.policies, { gateway, recorder, watching }),
   })
 
   // 4. The port.
@@ -81,11 +84,11 @@ export async function serve(options: ServeOptions, host: Host): Promise<number> 
   try {
     server = await listen(app.fetch, options)
   } catch (error) {
+    watching.end()
     recorder.close()
     await Promise.all([connections.close(), transport.close()])
     return say(whyNotListening(error, options))
   }
-  const watching = watch({ gateway, connections, folder: options.policies, sources: read.sources, bundle: compiled.bundle })
   for (const warning of compiled.bundle.warnings) logProblem(gateway, warning)
   if (connections.rehearsing().length > 0) ports.log('warn', 'rehearsal', { providers: connections.rehearsing(), note: 'Answers come from stand-ins; no model is connected.' })
   ports.log('info', 'ready', { url: server.url, bundle: compiled.bundle.digest, version: host.version })

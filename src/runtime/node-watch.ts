@@ -8,6 +8,7 @@ import type { Bundle, Sources } from '../bundle/bundle.ts'
 import { compile } from '../bundle/compile.ts'
 import type { Problem } from '../bundle/problem.ts'
 import type { Gateway } from '../gateway/gateway.ts'
+import type { Policies } from '../http/directives.ts'
 import type { Connections } from './node-connections.ts'
 import { readPolicies, sameSources, signatureOf } from './node-policies.ts'
 
@@ -21,17 +22,27 @@ const ALARM = 'policies'
  */
 const QUIET_MS = 2_000
 
-export type Watched = {
+/** What is in force at the beginning stands beside where it came from. */
+export type Watched = Policies & {
   readonly gateway: Gateway
   readonly connections: Connections
   readonly folder: string
-  /** What is in force at the beginning. */
-  readonly sources: Sources
-  readonly bundle: Bundle
+}
+
+export type Watching = {
+  /** As they stand in force, whatever the folder holds by now. */
+  inForce(): Policies
+  /**
+   * Gives the policies in force to a piece of work of which they are the subject: until it has ended nothing else changes
+   * them. What it puts in force acts at once, a rule that goes too: here somebody has said so. The folder must hold it by
+   * then, or the next look at the folder undoes it.
+   */
+  alone<T>(work: (inForce: Policies, put: (next: Policies, cause: string) => Promise<void>) => Promise<T>): Promise<T>
+  end(): void
 }
 
 /** Looks every quarter of a second, until `end`. */
-export function watch({ gateway, connections, folder, ...begun }: Watched): { end(): void } {
+export function watch({ gateway, connections, folder, ...begun }: Watched): Watching {
   const { clock, background } = gateway.ports
   let { sources, bundle } = begun
   let signature: string | undefined
@@ -43,8 +54,14 @@ export function watch({ gateway, connections, folder, ...begun }: Watched): { en
   let discoveryDueAt = clock.now() + DISCOVERY_EVERY_MS
   let isAsking = false
   let hasFound = false
-  let isBusy = false
+  let isTicking = false
   let hasEnded = false
+  let turn: Promise<unknown> = Promise.resolve()
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const done = turn.then(work)
+    turn = done.catch(() => undefined)
+    return done
+  }
 
   const keepOld = (message: string): void => {
     if (message === complaint) return
@@ -77,7 +94,7 @@ export function watch({ gateway, connections, folder, ...begun }: Watched): { en
     if (waiting !== undefined && sameSources(read.sources, waiting.sources) && clock.now() - waiting.since < QUIET_MS) return
     if (sameSources(read.sources, sources)) return allIsWell()
     if (refused !== undefined && sameSources(read.sources, refused)) return
-    const compiled = await compile(read.sources)
+    const compiled = await compile(read.sources, { tests: 'left-out' })
     const isSettled = waiting !== undefined && sameSources(read.sources, waiting.sources)
     if (compiled.ok && !isSettled && lacksARuleOf(bundle, compiled.bundle)) {
       waiting = { sources: read.sources, since: clock.now() }
@@ -109,9 +126,7 @@ export function watch({ gateway, connections, folder, ...begun }: Watched): { en
       .finally(() => { isAsking = false }))
   }
 
-  const tick = async (): Promise<void> => {
-    if (isBusy) return
-    isBusy = true
+  const look = async (): Promise<void> => {
     try {
       await reload()
       gateway.epochs.current()
@@ -123,12 +138,24 @@ export function watch({ gateway, connections, folder, ...begun }: Watched): { en
       // A fault of ours or of the machine: nothing was put in force, so it is tried again at the next tick.
       signature = undefined
       keepOld(`A change could not be carried out (${error instanceof Error ? error.name : typeof error}).`)
-    } finally {
-      isBusy = false
     }
+  }
+  const tick = async (): Promise<void> => {
+    if (isTicking) return
+    isTicking = true
+    await inTurn(look)
+    isTicking = false
   }
   const timer = setInterval(() => background(tick()), TICK_MS)
   return {
+    inForce: () => ({ sources, bundle }),
+    alone: work => inTurn(() => work({ sources, bundle }, async (next, cause) => {
+      await putInForce(next.bundle, cause)
+      sources = next.sources
+      bundle = next.bundle
+      waiting = undefined
+      discoveryDueAt = clock.now()
+    })),
     end() {
       hasEnded = true
       clearInterval(timer)

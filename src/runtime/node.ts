@@ -4,12 +4,15 @@
  */
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline/promises'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import type { Host, RehearseOptions } from '../cli/host.ts'
 import { main } from '../cli/main.ts'
 import { readPolicies } from './node-policies.ts'
+import { readRecorded } from './node-recorded.ts'
 import { startRehearsal } from './node-rehearsal.ts'
+import { readRevision } from './node-revision.ts'
 import { nodeClock } from './node-ports.ts'
 import { toldToStop } from './node-stop.ts'
 
@@ -21,13 +24,29 @@ const host: Host = {
   now: Date.now,
   out: words => { process.stdout.write(words) },
   err: words => { process.stderr.write(words) },
+  // Back to the start of the line, and nothing left of what stood there.
+  ...(process.stderr.isTTY && { progress: (words: string) => { process.stderr.write(`\r\u001B[K${words}`) } }),
   readInput: () => text(process.stdin),
+  ...(process.stdin.isTTY && process.stderr.isTTY && { ask }),
   randomBytes,
   readFolder: readPolicies,
+  readRevision,
+  readRecorded,
   starterFolder: fileURLToPath(new URL('../../policies', import.meta.url)),
   // The gateway and its packages are loaded by the command that needs them: the others answer at once.
   serve: async options => (await import('./node-serve.ts')).serve(options, host),
   rehearse,
+}
+
+async function ask(question: string): Promise<string> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    // Who leaves without a word has said nothing.
+    const left = new Promise<string>(resolve => { terminal.once('close', () => resolve('')) })
+    return await Promise.race([terminal.question(question), left])
+  } finally {
+    terminal.close()
+  }
 }
 
 async function rehearse({ pretends, models, hostname, port }: RehearseOptions): Promise<number> {

@@ -11,6 +11,13 @@ const GOOD = {
 }
 const BROKEN = { ...GOOD, 'rules/place.policy.yaml': policy('place', rule('stays', 'require:\n  processed-in: { only: [FRA] }')) }
 
+type Sarif = {
+  readonly runs: readonly [{
+    readonly tool: { readonly driver: { readonly rules: readonly { readonly id: string }[] } }
+    readonly results: readonly { readonly ruleId: string; readonly level: string; readonly locations: readonly { readonly physicalLocation: { readonly artifactLocation: { readonly uri: string }; readonly region: { readonly startLine: number } } }[] }[]
+  }]
+}
+
 describe('check', () => {
   afterEach(cleanUp)
 
@@ -76,7 +83,7 @@ describe('check', () => {
 `,
     })
     const at = (time: string): Promise<{ code: number; out: string }> => run(['check', folder, '--at', time])
-    expect((await at('2026-11-10T00:00:00Z')).out).not.toContain('EX-1')
+    expect((await at('2026-11-10T00:00:00Z')).out).not.toMatch(/ended|ends soon/)
     expect(await at('2026-11-20T00:00:00Z')).toMatchObject({ code: 0, out: expect.stringContaining('exceptions/2026.yaml:1:3: ends soon: exception EX-1 to place/stays') as string })
     expect(await at('2026-12-01T00:00:00Z')).toMatchObject({ code: 0, out: expect.stringContaining('ended: exception EX-1') as string })
   })
@@ -93,6 +100,45 @@ describe('check', () => {
     expect(said.code).toBe(0)
     expect((await run(['check', folder, '--strict'])).code).toBe(3)
     expect((await run(['check', folderOf(GOOD), '--strict'])).code).toBe(0)
+  })
+
+  it('notes what has no effect or leaves no second model, and fails on it when it is strict', async () => {
+    const folder = folderOf({ ...GOOD, 'apps/desk.yaml': app('desk', 'grants:\n  - deployment: ours\nmay-carry: [personal]') })
+    const said = await run(['check', folder])
+    expect(said).toMatchObject({ code: 0 })
+    expect(said.out).toContain('apps/desk.yaml:1:1: note: App desk with data [personal] or unknown may use ours and nothing else, so there is no fallback.\n')
+    expect(said.out).toMatch(/catalog\/own\.yaml:\d+:\d+: note: The deployment ours-too is granted to no app\.\n/)
+    expect(said.out).toContain(', 2 notes\n')
+    expect((await run(['check', folder, '--strict'])).code).toBe(4)
+    expect(JSON.parse((await run(['check', folder, '--format', 'json'])).out)).toMatchObject({ findings: [{ kind: 'single-deployment', file: 'apps/desk.yaml', line: 1 }, { kind: 'granted-to-nobody' }] })
+  })
+
+  it('says in its help what a strict check ends with', async () => {
+    expect((await run(['check', '--help'])).out).toMatch(/--strict .*exit 4/)
+  })
+
+  it('gives SARIF 2.1.0: one run, every problem at its place, every rule declared', async () => {
+    const broken = JSON.parse((await run(['check', folderOf({ ...BROKEN, 'apps/desk.yaml': app('desk', 'grant: all') }), '--format', 'sarif'])).out) as Sarif
+    expect(broken).toMatchObject({ $schema: expect.stringContaining('sarif-2.1.0') as string, version: '2.1.0', runs: [{ tool: { driver: { name: 'bailiwick', version: '9.9.9' } }, columnKind: 'utf16CodeUnits' }] })
+    expect(broken.runs).toHaveLength(1)
+    const [{ results, tool }] = broken.runs
+    expect(results.map(r => [r.ruleId, r.level, r.locations[0]!.physicalLocation.artifactLocation.uri, r.locations[0]!.physicalLocation.region.startLine])).toEqual([
+      ['unknown-word', 'error', 'apps/desk.yaml', 5], ['not-a-country', 'error', 'rules/place.policy.yaml', 12],
+    ])
+    expect(tool.driver.rules.map(r => r.id)).toEqual(['not-a-country', 'unknown-word'])
+    const good = JSON.parse((await run(['check', folderOf(GOOD), '--format', 'sarif'])).out) as Sarif
+    expect(good.runs[0].results).toEqual([])
+  })
+
+  it('gives workflow commands of GitHub, with what would break them escaped', async () => {
+    const said = await run(['check', folderOf({ ...BROKEN, 'rules/50%, yes.policy.yaml': policy('half', rule('some', 'require: { hosting: [cloud, 100%] }')) }), '--format', 'github'])
+    expect(said.code).toBe(3)
+    expect(said.out.trimEnd().split('\n')).toEqual([
+      expect.stringMatching(/^::error file=rules\/50%25%2C yes\.policy\.yaml,line=11,col=\d+,title=unknown-value::100%25 is not a value of hosting\. - write local, sovereign or cloud$/),
+      expect.stringMatching(/^::error file=rules\/place\.policy\.yaml,line=12,col=30,title=not-a-country::FRA is not a country code\./),
+    ])
+    const noted = await run(['check', folderOf({ ...GOOD, 'apps/desk.yaml': app('desk', 'grants:\n  - deployment: ours') }), '--format', 'github'])
+    expect(noted.out).toMatch(/^::notice file=apps\/desk\.yaml,line=1,col=1,title=single-deployment::App desk/)
   })
 
   it('ends with 2 for a folder that is not there or holds nothing', async () => {

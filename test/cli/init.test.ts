@@ -21,7 +21,7 @@ describe('init', () => {
 
   it('names in the first line of every file a schema that is there', async () => {
     const folder = join(freshFolder(), 'mine')
-    await run(['init', folder])
+    await run(['init', folder], { starter: PROJECT })
     expect(yamlIn(folder).length).toBeGreaterThan(5)
     for (const name of yamlIn(folder)) {
       const schema = /^# yaml-language-server: \$schema=(\S+)\n/.exec(readFileSync(join(folder, name), 'utf8'))?.[1]

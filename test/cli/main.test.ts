@@ -32,7 +32,7 @@ describe('the command line', () => {
     [['serve', 'now'], "serve does not know what to do with 'now'."],
     [['serve', '--place', 'UK'], '--place is an ISO country code'],
     [['check', '--strict=yes'], '--strict takes no value.'],
-    [['check', '--format', 'jsn'], "--format is one of text, json, not 'jsn'. Did you mean json?"],
+    [['explain', '--request', '-', '--format', 'jsn'], "--format is one of text, json, not 'jsn'. Did you mean json?"],
     [['rehearse'], '--pretend is missing'],
     [['rehearse', '--pretend', 'us-clod'], 'Did you mean us-cloud?'],
     [['keys', 'old', 'crm'], "keys does not know 'old'"],

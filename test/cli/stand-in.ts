@@ -3,6 +3,8 @@ import { fileURLToPath } from 'node:url'
 import type { Host, RehearseOptions, ServeOptions } from '../../src/cli/host.ts'
 import { main } from '../../src/cli/main.ts'
 import { readPolicies } from '../../src/runtime/node-policies.ts'
+import { readRecorded } from '../../src/runtime/node-recorded.ts'
+import { readRevision } from '../../src/runtime/node-revision.ts'
 
 export const WORKED = fileURLToPath(new URL('../fixtures/worked', import.meta.url))
 export const NOW = Date.parse('2026-11-22T11:00:00Z')
@@ -21,7 +23,7 @@ export async function run(args: readonly string[], { input = '', environment = {
     out: text => { out += text }, err: text => { err += text },
     readInput: () => Promise.resolve(input),
     randomBytes: length => new Uint8Array(length).fill(7),
-    readFolder: readPolicies, starterFolder: starter, serve: serves, rehearse: serves,
+    readFolder: readPolicies, readRevision, readRecorded, starterFolder: starter, serve: serves, rehearse: serves,
   }
   const code = await main(args, host)
   return { code, out, err, served }

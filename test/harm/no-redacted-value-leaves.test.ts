@@ -118,7 +118,7 @@ describe('what cannot be read is refused', () => {
 
   it('says which duty, and nothing of the content', () => {
     const result = carryOut({ redact: ['email', 'iban'] }, 'chat', user({ role: 'user', content: [{ type: 'hologram', text: 'canary@example.eu' }] }), host)
-    expect(result.ok ? '' : result.failure.message).toBe('The policies ask to redact email, iban, which this gateway cannot do for this request.')
+    expect(result.ok ? '' : result.failure.message).toBe('The policies ask to redact email, iban, which this gateway can do in text only, and this request holds something else.')
     expect(JSON.stringify(result)).not.toContain('canary')
   })
 })

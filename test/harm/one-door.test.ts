@@ -27,7 +27,7 @@ test.each(paths)('%s: a refusal is recorded too, and nobody was asked', async (_
   world = await threePlaces()
   const answer = await world.post(path, body, { 'x-bailiwick-data': 'itar' })
   expect(answer.status).toBe(403)
-  expect(world.entries.map(e => [e.kind, e.outcome])).toEqual([['decision', 'refuse'], ['outcome', 'refused']])
+  expect(world.entries).toMatchObject([{ kind: 'decision', outcome: 'refuse' }, { kind: 'outcome', outcome: 'refused' }])
   expect([await world.home.count(), await world.second.count(), await world.abroad.count()]).toEqual([0, 0, 0])
 })
 

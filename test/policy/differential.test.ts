@@ -2,20 +2,14 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { decide } from '../../src/policy/decide.ts'
-import type { Decision } from '../../src/policy/decide.ts'
 import { explain } from '../../src/policy/explain.ts'
 import type { Rulebook } from '../../src/policy/rule.ts'
-import { placeInside, reference } from './reference.ts'
-import type { Reference, ReferenceDuties } from './reference.ts'
+import { PLACES, compare, dutiesByLaw, sorted, world } from './compare.ts'
+import { reference } from './reference.ts'
+import type { Reference } from './reference.ts'
 import { TICKS, afterAll, asked, instant, rulebook, seed, settings, withEdges } from './worlds.ts'
 
-type Duties = Decision['duties']
-
 const WORLDS = 2500
-const PLACES = ['CA', 'CA-QC', 'CA-ON', 'US', 'FR', 'DE', 'CN', 'GB']
-const world = fc.record({
-  book: rulebook, requests: fc.array(asked, { minLength: 2, maxLength: 4 }), times: fc.uniqueArray(instant, { minLength: 2, maxLength: 3 }),
-})
 
 /** Collects what the random worlds reached, so that a generator that has become tame fails loudly. */
 const reached = { decisions: 0, permits: 0, several: 0, unregistered: 0, excepted: 0, wouldExclude: 0, assumed: 0, duties: 0, logPlaces: 0, unknown: 0 }
@@ -24,39 +18,9 @@ test(`decide and explain agree with the oracle (seed ${seed})`, { timeout: 120_0
   fc.assert(fc.property(world, ({ book, requests, times }) => {
     for (const request of requests) {
       for (const at of times) {
-        const law = reference(book, request, at)
+        const { law, difference } = compare(book, request, at)
         count(law)
-        const decision = decide(book, request, at)
-        expectSame({
-          outcome: decision.outcome, code: decision.code, permitted: decision.permitted, active: sorted(decision.active), exceptions: sorted(decision.exceptions),
-          duties: dutiesAsSeen(book, decision.duties, at),
-        }, {
-          outcome: law.outcome, code: law.code, permitted: law.permitted, active: sorted(law.active),
-          exceptions: sorted(new Set([...law.rows.values()].flatMap(row => [...row.exceptions].map(used => used.split(' ')[0]!)))),
-          duties: dutiesByLaw(law.duties),
-        }, 'decide')
-        const explanation = explain(book, request, at)
-        expectSame({
-          outcome: explanation.outcome, code: explanation.code, permitted: explanation.permitted, assumptions: sorted(explanation.assumptions.map(one => one.fact)),
-          rows: explanation.deployments.map(row => ({
-            deployment: row.deployment, verdict: row.verdict, granted: row.granted,
-            because: sorted(row.because.map(one => `${one.rule} ${one.unknown ? 'unknown' : 'known'} ${sorted(one.facts).join(',')}`)),
-            wouldExclude: sorted(row['would-exclude'].map(one => one.rule)),
-            exceptions: sorted(row.exceptions.map(one => `${one.exception} ${one.rule}`)),
-          })),
-          duties: dutiesAsSeen(book, fromWords(explanation.duties), at),
-        }, {
-          outcome: law.outcome, code: law.code === 'data_not_registered' ? law.code : undefined, permitted: law.permitted, assumptions: sorted(law.assumptions),
-          rows: book.deployments.map(({ name }) => {
-            const row = law.rows.get(name)!
-            return {
-              deployment: name, verdict: law.permitted.includes(name) ? 'allowed' : 'excluded', granted: row.granted,
-              because: sorted([...row.removedBy].map(rule => `${rule} ${row.unknownIn.has(rule) ? 'unknown' : 'known'} ${sorted(row.factsIn.get(rule)!).join(',')}`)),
-              wouldExclude: sorted(row.wouldExclude), exceptions: sorted(row.exceptions),
-            }
-          }),
-          duties: dutiesByLaw(law.duties),
-        }, 'explain')
+        if (difference !== undefined) expect(difference.seen, `${difference.who} against the oracle, seed ${seed}`).toEqual(difference.law)
       }
     }
   }), settings(WORLDS))
@@ -77,7 +41,7 @@ test(`a catalog of many deployments is decided like a small one (seed ${seed})`,
       const law = reference(large, request, at)
       if (law.permitted.length > 0 && law.permitted.length < many) late++
       expect(decide(large, request, at).permitted).toEqual(law.permitted)
-      expectSame(explain(large, request, at).deployments.map(row => sorted(row.because.map(one => one.rule))), deployments.map(one => sorted(law.rows.get(one.name)!.removedBy)), 'explain')
+      expect(explain(large, request, at).deployments.map(row => sorted(row.because.map(one => one.rule)))).toEqual(deployments.map(one => sorted(law.rows.get(one.name)!.removedBy)))
     }
   }), settings(200))
   expect(late).toBeGreaterThan(40)
@@ -148,42 +112,6 @@ function count(law: Reference): void {
   if (law.assumptions.size > 0) reached.assumed++
   if (law.duties.cache !== undefined) reached.duties++
   if (law.duties.mayLogIn !== undefined && PLACES.some(law.duties.mayLogIn)) reached.logPlaces++
-}
-
-/** Text first, because it is fast; the readable difference only when there is one. */
-function expectSame(seen: unknown, law: unknown, who: string): void {
-  if (JSON.stringify(seen) !== JSON.stringify(law)) expect(seen, `${who} against the oracle, seed ${seed}`).toEqual(law)
-}
-
-const sorted = (words: Iterable<string>): string[] => [...words].sort()
-
-function dutiesByLaw(duties: ReferenceDuties): unknown {
-  return {
-    redact: duties.redact && sorted(duties.redact), log: duties.log, logIn: duties.mayLogIn && PLACES.filter(duties.mayLogIn), cache: duties.cache && sorted(duties.cache),
-    notify: duties.notify && sorted(duties.notify), retainEvidence: duties.retainEvidence, header: duties.header && sorted([...duties.header].map(String)),
-  }
-}
-
-/** Lists of places are compared by the places they let in, since a group and its members say the same. */
-function dutiesAsSeen(book: Rulebook, duties: Duties, at: number): unknown {
-  const terms = duties.logIn?.map(name => (book.groups.has(name) ? { group: name } : { value: name }))
-  return {
-    redact: duties.redact && sorted(duties.redact), log: duties.log, logIn: terms && PLACES.filter(place => placeInside(book, terms, place, at)), cache: duties.cache && sorted(duties.cache),
-    notify: duties.notify && sorted(duties.notify), retainEvidence: duties.retainEvidence, header: duties.header && sorted(Object.entries(duties.header).map(String)),
-  }
-}
-
-function fromWords(duties: ReturnType<typeof explain>['duties']): Duties {
-  const { 'log-in': logIn, 'retain-evidence': retain, cache, log, ...same } = duties
-  const hours = retain === undefined ? undefined : Number.parseInt(retain, 10) * (retain.endsWith('d') ? 24 : 1)
-  const scopes = cache === undefined ? undefined : typeof cache === 'string' ? (cache === 'none' ? [] : [cache]) : cache
-  return {
-    ...same,
-    ...(log !== undefined && { log: log as NonNullable<Duties['log']> }),
-    ...(logIn !== undefined && { logIn }),
-    ...(scopes !== undefined && { cache: scopes as NonNullable<Duties['cache']> }),
-    ...(hours !== undefined && { retainEvidence: hours }),
-  }
 }
 
 /** A reference as plain values. */

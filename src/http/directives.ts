@@ -1,0 +1,162 @@
+/**
+ * Notices at a running gateway: what there is, what one would do, enacting and lifting it.
+ *
+ * What it assumes: a host that keeps the policies as files and lets nothing else change them during `alone`.
+ * What it promises: a text with a mistake changes nothing; nobody enacts what they were not shown; a notice that was enacted
+ * or lifted is kept as a file and in the records before the answer.
+ */
+import type { Bundle, Sources } from '../bundle/bundle.ts'
+import { compile } from '../bundle/compile.ts'
+import { parse, valueOf, type Tree } from '../bundle/parse.ts'
+import { printProblem } from '../bundle/problem.ts'
+import { failure, type Failure } from '../failure.ts'
+import type { Gateway } from '../gateway/gateway.ts'
+import { coverage } from '../policy/coverage.ts'
+import type { Instant, Rule, Rulebook } from '../policy/rule.ts'
+import { inUtc } from '../policy/time.ts'
+import type { DirectiveEntry } from '../record/record.ts'
+import { sha256InHex } from './key.ts'
+
+/** The policies folder as text, and the bundle that was compiled of it. */
+export type Policies = { readonly sources: Sources; readonly bundle: Bundle }
+
+/** One notice more, or one less: its file, and everything as it is with it done. */
+export type DirectiveChange = { readonly file: string; readonly text: string; readonly next: Policies; readonly entry: DirectiveEntry }
+
+/** What a host with a policies folder can do while the gateway serves. */
+export type DirectivesPort = {
+  /** The policies that are in force when the work begins are so until it has ended or has carried out its change. */
+  alone<T>(work: (inForce: Policies, carryOut: (change: DirectiveChange) => Promise<Failure | undefined>) => Promise<T>): Promise<T>
+  inForce(): Policies
+  /** What was enacted and lifted here, oldest first. */
+  history(): readonly DirectiveEntry[]
+}
+
+export type Outcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly failure: Failure }
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
+const AUTHOR = /^[^\p{C}\p{Z}](?:[^\p{C}]{0,198}[^\p{C}\p{Z}])?$/u
+const UNNAMED = 'new'
+const fileNamed = (name: string): string => `directives/${name}.policy.yaml`
+
+const refuse = (message: string, param?: string, status?: number): { readonly ok: false; readonly failure: Failure } =>
+  ({ ok: false, failure: failure('invalid_request', message, { ...(param !== undefined && { param }), ...(status !== undefined && { status }) }) })
+
+/** Every notice of the folder: in force, to come and ended; beside them those that were lifted here. */
+export async function listDirectives(gateway: Gateway, port: DirectivesPort): Promise<unknown> {
+  const { sources, bundle } = port.inForce()
+  const now = gateway.ports.clock.now(), history = port.history()
+  const notices = [...Map.groupBy(bundle.rulebook.rules.filter(r => r.directive), r => r.place.file)]
+  return {
+    bundle: bundle.digest,
+    directives: await Promise.all(notices.map(async ([file, rules]) => {
+      const text = sources.get(file)!, digest = await sha256InHex(text)
+      const tree = parse(file, text).tree
+      const { policy: name, window } = rules[0]!
+      // A file that was changed or put back by hand since is not what somebody enacted here.
+      const enacted = history.findLast(e => e.name === name)
+      return {
+        name, title: textAt(tree, 'title'), owner: textAt(tree, 'owner'), file, digest,
+        state: now < window.from ? 'to-come' : now < window.until ? 'in-force' : 'ended', ...windowInUtc(window),
+        rules: rules.map(r => ({ id: r.id, title: r.title, effect: r.effect, mode: now < r.modeUntil ? r.mode : 'enforce', law: r.law ?? null })),
+        enacted: enacted?.action === 'enact' && enacted.digest === digest ? { author: enacted.author, at: inUtc(enacted.at) } : null,
+      }
+    })),
+    lifted: history.filter(e => e.action === 'lift').map(({ name, author, at, digest }) => ({ name, author, at: inUtc(at), digest })),
+  }
+}
+
+/** With `confirm` as it was given with the effect: enacts the notice. Without: says what it would do. */
+export async function enactDirective(gateway: Gateway, port: DirectivesPort, body: Readonly<Record<string, unknown>>): Promise<Outcome> {
+  const { yaml, author, confirm, ...others } = body
+  const strange = Object.keys(others)[0]
+  if (strange !== undefined) return refuse("The body takes 'yaml', 'author' and 'confirm' and nothing else.", strange.slice(0, 64))
+  if (typeof yaml !== 'string' || yaml === '') return refuse("'yaml' must be the text of the notice.", 'body')
+  if (!isAuthor(author)) return refuse(WRONG_AUTHOR, 'author')
+  if (confirm !== undefined && typeof confirm !== 'string') return refuse("'confirm' must be the text that the effect was shown with.", 'confirm')
+
+  return port.alone(async (inForce, carryOut) => {
+    const written = textAt(parse(fileNamed(UNNAMED), yaml).tree, 'policy')
+    const name = written !== undefined && NAME.test(written) ? written : UNNAMED
+    const file = fileNamed(name)
+    if (inForce.sources.has(file)) return refuse(`There is a file ${file} already. Give the notice another name, or lift that one first.`, 'policy', 409)
+    const sources = new Map([...inForce.sources, [file, yaml]])
+    const compiled = await compile(sources, { tests: 'left-out' })
+    if (!compiled.ok) {
+      const errors = compiled.problems.filter(p => p.severity === 'error')
+      return refuse(`The notice does not compile, and nothing was changed.\n${errors.map(p => printProblem(p, sources.get(p.file))).join('\n')}`, 'yaml')
+    }
+    if (written !== name) return refuse(`The notice needs a name of letters, digits and . _ - under 'policy'.`, 'yaml')
+
+    const own = compiled.bundle.rulebook.rules.filter(r => r.place.file === file)
+    const now = gateway.ports.clock.now()
+    // A notice that is still to come is judged by its first second.
+    const effect = effectOf(gateway, compiled.bundle, Math.max(now, own[0]?.window.from ?? now))
+    const about = { name, file, ...(own[0] && windowInUtc(own[0].window)), rules: own.map(r => r.name), effect }
+    const digest = await sha256InHex(JSON.stringify([yaml, inForce.bundle.digest]))
+    const warnings = compiled.bundle.warnings.filter(p => p.file === file).map(p => printProblem(p, yaml))
+    if (confirm === undefined) return { ok: true, value: { ...about, enacted: false, bundle: inForce.bundle.digest, confirm: digest, warnings } }
+    if (confirm !== digest) {
+      return refuse('The confirmation is not for this text and the policies now in force; nothing was changed. Ask for the effect again.', 'confirm', 409)
+    }
+    const entry = await entryFor(gateway, { name, action: 'enact', author, text: yaml, before: inForce.bundle, after: compiled.bundle })
+    const failed = await carryOut({ file, text: yaml, next: { sources, bundle: compiled.bundle }, entry })
+    if (failed !== undefined) return { ok: false, failure: failed }
+    return { ok: true, value: { ...about, enacted: true, at: inUtc(entry.at), author, bundle: compiled.bundle.digest, previousBundle: inForce.bundle.digest } }
+  })
+}
+
+/** Takes a notice out of force at once, whoever wrote its file. */
+export async function liftDirective(gateway: Gateway, port: DirectivesPort, name: string, body: Readonly<Record<string, unknown>>): Promise<Outcome> {
+  const { author, ...others } = body
+  const strange = Object.keys(others)[0]
+  if (strange !== undefined) return refuse("The body takes 'author' and nothing else.", strange.slice(0, 64))
+  if (!isAuthor(author)) return refuse(WRONG_AUTHOR, 'author')
+
+  return port.alone(async (inForce, carryOut) => {
+    const rule = inForce.bundle.rulebook.rules.find((r: Rule) => r.directive && r.policy === name)
+    if (rule === undefined) return refuse('There is no notice of this name. GET /admin/directives lists them.', 'name', 404)
+    const { file } = rule.place, text = inForce.sources.get(file)!
+    const sources = new Map([...inForce.sources].filter(([other]) => other !== file && other !== testBeside(file)))
+    const compiled = await compile(sources, { tests: 'left-out' })
+    if (!compiled.ok) {
+      return refuse(`Without the notice the policies do not compile, and nothing was changed.\n${compiled.problems.map(p => printProblem(p, sources.get(p.file))).join('\n')}`, 'name', 409)
+    }
+    const effect = effectOf(gateway, compiled.bundle, gateway.ports.clock.now())
+    const entry = await entryFor(gateway, { name, action: 'lift', author, text, before: inForce.bundle, after: compiled.bundle })
+    const failed = await carryOut({ file, text, next: { sources, bundle: compiled.bundle }, entry })
+    if (failed !== undefined) return { ok: false, failure: failed }
+    return { ok: true, value: { name, file, at: inUtc(entry.at), author, bundle: compiled.bundle.digest, previousBundle: inForce.bundle.digest, effect } }
+  })
+}
+
+/** The test that stands beside a notice and goes with it: without the policy it is about, it would not be read. */
+export const testBeside = (file: string): string => file.replace(/\.policy\.yaml$/, '.test.yaml')
+
+const WRONG_AUTHOR = "'author' must say who does this, in one line of at most 200 letters."
+const isAuthor = (author: unknown): author is string => typeof author === 'string' && AUTHOR.test(author)
+
+type Done = Pick<DirectiveEntry, 'name' | 'action' | 'author'> & { readonly text: string; readonly before: Bundle; readonly after: Bundle }
+
+const entryFor = async (gateway: Gateway, { text, before, after, ...done }: Done): Promise<DirectiveEntry> => ({
+  kind: 'directive', id: gateway.nextId(), at: gateway.ports.clock.now(), ...done,
+  bundle: after.digest, previousBundle: before.digest, digest: await sha256InHex(text),
+})
+
+/** For every app and what its prompts may carry: which connected deployments it may use before and after. */
+function effectOf({ epochs }: Gateway, next: Bundle, at: Instant): { readonly at: string; readonly coverage: readonly object[] } {
+  const { bundle } = epochs.current()
+  const isFit = (name: string): boolean => epochs.connected(bundle.catalog.byName.get(name)!) === undefined
+  // What discovery found stays: a notice brings rules, and the moments at which they begin and end.
+  const changed: Rulebook = { ...bundle.rulebook, rules: next.rulebook.rules, edges: next.rulebook.edges }
+  const after = coverage(changed, at, isFit)
+  return { at: inUtc(at), coverage: coverage(bundle.rulebook, at, isFit).map(({ app, data, fit }, i) => ({ app, data, before: fit, after: after[i]!.fit })) }
+}
+
+const textAt = (tree: Tree | undefined, key: string): string | undefined => {
+  const value = tree && valueOf(tree, key)
+  return value?.kind === 'scalar' ? value.text : undefined
+}
+
+const windowInUtc = ({ from, until }: Rule['window']): { readonly from: string | null; readonly until: string | null } =>
+  ({ from: Number.isFinite(from) ? inUtc(from) : null, until: Number.isFinite(until) ? inUtc(until) : null })

@@ -1,0 +1,72 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { cleanUp, folderOf, freshFolder } from '../support/processes.ts'
+import { policy, rule } from '../support/tree.ts'
+import { AT, FOLDER, withRules, STAYS, NOT_KEPT } from './officer-folder.ts'
+import { run } from './stand-in.ts'
+
+const directiveFile = (body: string, name = 'notice.policy.yaml', effective = '{ from: 2026-11-20, until: 2026-12-01, timezone: UTC }'): string => {
+  const file = join(freshFolder(), name)
+  writeFileSync(file, policy('notice', rule('gone', body), effective))
+  return file
+}
+
+describe('drill', () => {
+  afterEach(cleanUp)
+
+  it('shows coverage before and after, and is fine while every profile keeps a deployment', async () => {
+    const said = await run(['drill', folderOf(FOLDER), '--revoke', 'controlled-from=US', '--at', AT])
+    expect(said.code).toBe(0)
+    expect(said.out).toMatch(/before\n[\s\S]*\[source-code\] +3 +3 [\s\S]*after\n[\s\S]*\[source-code\] +1 +1 /)
+    expect(said.out).toContain('app=desk data=[source-code]  loses us, odd, 1 left\n')
+    expect(said.out).toContain('Every profile that had a deployment still has one.\n')
+  })
+
+  it('ends with 4 and names the profiles that would have none', async () => {
+    const said = await run(['drill', folderOf(withRules(STAYS, NOT_KEPT)), '--revoke', 'provider=home', '--at', AT])
+    expect(said.code).toBe(4)
+    expect(said.out).toContain('app=desk data=[personal]  loses fr, NONE left\n')
+    expect(said.out).toContain('2 of 3 profiles would have none: app=desk data=[personal]; app=desk data=unknown\n')
+  })
+
+  it.each([['given twice', ['--revoke', 'hosting=cloud', '--revoke', 'model=lab/small']], ['with a comma', ['--revoke', 'hosting=cloud,model=lab/*']]])('takes several, %s', async (_, args) => {
+    const said = await run(['drill', folderOf(FOLDER), ...args, '--at', AT, '--format', 'json'])
+    expect(said.code).toBe(4)
+    expect(JSON.parse(said.out)).toMatchObject({ emptied: [{ app: 'desk', data: ['personal'] }, { data: ['source-code'] }, { data: 'unknown' }] })
+  })
+
+  it('pretends a directive from a file, at its first second when that is to come', async () => {
+    const folder = folderOf(FOLDER)
+    const now = await run(['drill', folder, '--from-directive', directiveFile('forbid: { deployment: us }'), '--at', AT, '--format', 'json'])
+    expect(now.code).toBe(0)
+    expect(JSON.parse(now.out)).toMatchObject({ at: '2026-11-22T11:00:00.000Z', changes: [{ data: ['source-code'], lost: ['us'] }], emptied: [] })
+    const later = await run(['drill', folder, '--from-directive', directiveFile('forbid: all', undefined, '{ from: 2026-12-24, until: 2026-12-31, timezone: UTC }'), '--at', AT, '--format', 'json'])
+    expect(later.code).toBe(4)
+    expect(JSON.parse(later.out)).toMatchObject({ at: '2026-12-24T00:00:00.000Z' })
+  })
+
+  it('says where a directive does not compile', async () => {
+    const said = await run(['drill', folderOf(FOLDER), '--from-directive', directiveFile('forbid: { deployment: nowhere }')])
+    expect(said.code).toBe(3)
+    expect(said.err).toContain('directives/notice.policy.yaml:')
+  })
+
+  it.each([
+    ['nothing to revoke', [], 'needs what goes away'],
+    ['a fact that no drill takes away', ['--revoke', 'contrlled-from=US'], 'Did you mean controlled-from?'],
+    ['a fact without a value', ['--revoke', 'provider='], 'FACT=VALUE'],
+    ['a country that is none', ['--revoke', 'controlled-from=USA'], 'Did you mean US?'],
+    ['a provider that is not there', ['--revoke', 'provider=hom'], 'Did you mean home?'],
+    ['a directive that is not there', ['--from-directive', 'nowhere.policy.yaml'], 'cannot be read'],
+  ])('refuses %s', async (_, args, sentence) => {
+    const said = await run(['drill', folderOf(FOLDER), ...args])
+    expect(said).toMatchObject({ code: 2, out: '' })
+    expect(said.err).toContain(sentence)
+  })
+
+  it('refuses a directive that is over, and one that is no policy file', async () => {
+    expect((await run(['drill', folderOf(FOLDER), '--from-directive', directiveFile('forbid: all', undefined, '{ from: 2026-01-01, until: 2026-01-08, timezone: UTC }'), '--at', AT])).err).toContain('is over')
+    expect((await run(['drill', folderOf(FOLDER), '--from-directive', directiveFile('forbid: all', 'notice.yaml')])).err).toContain('ends in .policy.yaml')
+  })
+})
