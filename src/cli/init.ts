@@ -25,9 +25,12 @@ export const init: Command = {
     host.out([
       `Wrote ${starter.sources.size} policy files and ${KINDS.length} schemas to ${folder}.`, '',
       'Next:',
-      `  bailiwick check ${folder}                   see that they compile`,
-      `  bailiwick keys new APP --policies ${folder}  make a key for one of the apps`,
-      `  bailiwick serve --policies ${folder}         answer requests`, '',
+      ...[
+        [`check ${folder}`, 'see that they compile'],
+        [`test ${folder}`, 'run their tests'],
+        [`keys new APP --policies ${folder}`, 'make a key for one of the apps'],
+        [`serve --policies ${folder}`, 'answer requests'],
+      ].map(([words, what]) => `  bailiwick ${words!.padEnd(`keys new APP --policies ${folder}`.length)}  ${what}`), '',
     ].join('\n'))
     return EXIT.fine
   },
