@@ -7,7 +7,7 @@ export type BreakerState = 'closed' | 'open' | 'half-open'
 
 export type Breakers = {
   mayTry(deployment: string): boolean
-  /** Told once per attempt, when the answer has ended; `undefined` is success. */
+  /** Told once per attempt whose outcome says something about health, when the answer has ended; `undefined` is success. */
   report(deployment: string, failed: Failure | undefined): void
   state(deployment: string): BreakerState
 }

@@ -7,13 +7,14 @@
  */
 import type { Breakers } from '../breaker/breaker.ts'
 import type { Deployment } from '../catalog/catalog.ts'
-import { failure, type Failure } from '../failure.ts'
+import { FAILURES, failure, type Failure } from '../failure.ts'
 import { concat } from '../openai/bytes.ts'
 import { readAnswer } from '../openai/answer.ts'
 import { streamScanner } from '../openai/sse.ts'
 import type { Pool } from '../pool/pool.ts'
 import type { Clock } from '../ports.ts'
 import { failureOf } from '../provider/broken.ts'
+import { isWithdrawn } from '../provider/refusal.ts'
 import type { ProviderCall, ProviderPort, Usage } from '../provider/provider.ts'
 import { attemptSignal, type Attempt, type AttemptSignal } from './attempt.ts'
 import { committedStream } from './stream.ts'
@@ -86,11 +87,14 @@ export async function dispatch(d: Dispatch): Promise<Dispatched> {
     }
     last = result.failure
     attempts.push(note(last.code, last))
-    d.breakers.report(deployment.name, last)
+    if (isEvidence(last)) d.breakers.report(deployment.name, last)
     if (last.code === 'cancelled' || (last.code === 'refused_by_provider' && !isTooLong(last))) break
   }
   return { kind: 'failed', attempts, failure: conclude(last, attempts, { outOfTime: d.clock.now() >= deadline }) }
 }
+
+/** Whether a failure says something about the deployment's health: our key, the request, a caller who left or a model that is gone do not. */
+const isEvidence = (f: Failure): boolean => FAILURES[f.code].health && !isWithdrawn(f)
 
 const isTooLong = (f: Failure | undefined): boolean => f?.upstream?.code === 'context_length_exceeded'
 
@@ -176,7 +180,7 @@ async function holdBack(d: Dispatch, { name, timeouts }: Deployment, body: Async
       name, held, rest, scanner, attempt,
       idleMs: timeouts.idle, left,
       ended: end => {
-        if (end.outcome !== 'cancelled') d.breakers.report(name, end.failure)
+        if (end.outcome !== 'cancelled' && (end.failure === undefined || isEvidence(end.failure))) d.breakers.report(name, end.failure)
         d.ended({ ...end, usage: scanner.usage, pieces: scanner.pieces, servedModel: scanner.model })
       },
     }),

@@ -148,12 +148,6 @@ export function dutiesInWords(d: CombinedDuties): DutiesInWords {
   }
 }
 
-/** One deployment's rank by the first reading, from 1, for "preferred 2nd"; undefined when it is not permitted. */
-export const preferenceOf = (explanation: Explanation, deployment: string): number | undefined => {
-  const index = explanation.permitted.indexOf(deployment)
-  return index < 0 ? undefined : index + 1
-}
-
 /** The facts of a deployment as they may be believed at an instant, for the text that explains. */
 export function factsAt(rulebook: Rulebook, deployment: string, at: Instant): Facts {
   return frameAt(rulebook, at).facts[rulebook.deployments.findIndex(d => d.name === deployment)] ?? {}

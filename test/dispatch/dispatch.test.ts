@@ -80,6 +80,20 @@ describe('fallback', () => {
   })
 })
 
+describe('what the breaker hears', () => {
+  test.each([
+    ['our key is wrong', failing('misconfigured'), []],
+    ['the request is refused', failing('refused_by_provider', { status: 400, upstream: { status: 400 } }), []],
+    ['the model is gone', failing('upstream_error', { upstream: { status: 404, code: 'model_not_found' } }), []],
+    ['the server failed', failing('upstream_error', { upstream: { status: 500 } }), ['upstream_error']],
+    ['nobody answers', failing('unreachable'), ['unreachable']],
+    ['it is busy', failing('busy'), ['busy']],
+  ])('%s', async (_, behaviour, heard) => {
+    const { reports } = await run({ script: { a: behaviour, b: whole('x') } })
+    expect(reports.filter(([deployment]) => deployment === 'a').map(([, code]) => code)).toEqual(heard)
+  })
+})
+
 describe('streams', () => {
   test('bytes arrive as they were sent, and the end is told once', async () => {
     const { sent, ended } = await run({ stream: true, script: { a: streamed(['Hel', 'lo']) } })
