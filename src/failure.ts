@@ -24,6 +24,10 @@ export const FAILURES = {
   misconfigured: { status: 502, type: 'api_error', retryable: false, health: false },
   /** The provider says busy (429). */
   busy: { status: 503, type: 'api_error', retryable: true, health: true },
+  /** The law changed before the first byte left: the request is decided anew. */
+  overtaken: { status: 503, type: 'api_error', retryable: true, health: false },
+  /** What a server is, or says of its own work, does not agree with the catalog's facts: nothing of it is used. */
+  compliance_mismatch: { status: 502, type: 'api_error', retryable: true, health: false },
   permitted_models_unavailable: { status: 503, type: 'api_error', retryable: true, health: false },
   cannot_record: { status: 503, type: 'api_error', retryable: true, health: false },
   deadline_exceeded: { status: 504, type: 'api_error', retryable: true, health: true },
@@ -58,7 +62,7 @@ export function publicCode(f: Failure): string {
     const theirs = f.upstream?.code
     return theirs === undefined || Object.hasOwn(FAILURES, theirs) ? 'invalid_request' : theirs
   }
-  return f.code === 'unreachable' || f.code === 'busy' || f.code === 'misconfigured' ? 'upstream_error' : f.code
+  return f.code === 'unreachable' || f.code === 'busy' || f.code === 'misconfigured' || f.code === 'compliance_mismatch' ? 'upstream_error' : f.code
 }
 
 /** OpenAI's error shape: the one shape on every path, in a response as in a stream. */

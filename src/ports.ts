@@ -18,6 +18,16 @@ export type TransportRequest = {
   readonly headers: Readonly<Record<string, string>>
   readonly body?: Uint8Array
   readonly connectTimeoutMs?: number
+  /**
+   * Set: the connection is made only where the address that the name resolves to is loopback, private or link-local, or
+   * the name or address is one of `hosts`. A refusal rejects with an error whose code is `ENOTLOCAL`.
+   */
+  readonly onlyLocal?: { readonly hosts: readonly string[] }
+  /**
+   * Asked when a connection is there and the first byte is about to leave, which may be seconds after `send`. False: nothing leaves,
+   * and `send` rejects with an error whose code is `EOVERTAKEN`.
+   */
+  readonly mayLeave?: () => boolean
 }
 
 export type TransportResponse = {

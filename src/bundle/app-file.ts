@@ -5,6 +5,7 @@ import type { App, Assumption, Grant } from '../policy/rule.ts'
 import type { AppConnection } from './bundle.ts'
 import { entryOf, isPartial, valueOf, type Scalar, type Tree } from './parse.ts'
 import type { Reading } from './reading.ts'
+import { readTimeouts } from './timeouts.ts'
 
 export type AppFile = { readonly app: App; readonly connection: AppConnection; readonly zone: string | undefined }
 
@@ -25,7 +26,7 @@ export function readAppFile(tree: Tree, reading: Reading): AppFile | undefined {
   const carried = reading.list(tree, 'may-carry')
   const labels = carried?.some(l => l.text === 'unknown') ? undefined : carried?.map(l => reading.label(l)).filter(l => l !== undefined)
   const assumptions = reading.blocks(tree, 'assume').map(item => readAssumption(item, tree, zone, reading)).filter(a => a !== undefined)
-  const limits = readLimits(tree, reading)
+  const limits = readLimits(tree, reading), timeouts = readTimeouts(tree, reading) ?? {}
   const ladder = reading.list(tree, 'ladder')?.map(m => reading.modelOrVendor(m)).filter(m => m !== undefined)
   if (name === undefined || owner === undefined || grants === undefined) return undefined
   return {
@@ -41,6 +42,9 @@ export function readAppFile(tree: Tree, reading: Reading): AppFile | undefined {
       keyHashes: (reading.list(tree, 'key-hashes') ?? []).map(h => h.text),
       substitutes: (reading.text(tree, 'substitutes') ?? 'yes') as AppConnection['substitutes'],
       ladder, limits, loopbackOnly: reading.text(tree, 'loopback-only') === 'yes',
+      streamRescue: reading.text(tree, 'stream-rescue') !== 'no',
+      onContentFilter: reading.text(tree, 'on-content-filter') === 'next' ? 'next' : 'return',
+      timeouts,
     },
   }
 }

@@ -3,7 +3,7 @@
  * What it assumes: file names are relative to the policies folder, with forward slashes.
  * What it promises: all problems of all files in one run; a bundle only when there is no error; never a half-applied file.
  */
-import type { Catalog } from '../catalog/catalog.ts'
+import type { Catalog, Timeouts } from '../catalog/catalog.ts'
 import type { Rulebook } from '../policy/rule.ts'
 import type { Problem } from './problem.ts'
 
@@ -17,6 +17,12 @@ export type AppConnection = {
   readonly limits: { readonly requestsPerMinute?: number; readonly tokensPerMinute?: number; readonly spendPerDay?: { readonly amount: number; readonly currency: string } }
   /** The key works only from a loopback address. */
   readonly loopbackOnly: boolean
+  /** Whether another deployment may go on with a stream that breaks after its first content. */
+  readonly streamRescue: boolean
+  /** What a provider's content filter means: the answer, or a reason to ask the next deployment. */
+  readonly onContentFilter: 'return' | 'next'
+  /** Over those of the deployments. */
+  readonly timeouts: Partial<Timeouts>
 }
 
 /** A date that makes `check` exit 5: a review-by, a good-until or an as-of that has passed. */

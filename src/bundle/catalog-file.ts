@@ -1,10 +1,13 @@
 /** Catalog files: one provider, its deployments, and the facts that hold for them until a date (policy-files). */
-import { DEFAULT_TIMEOUTS, type Capability, type Connection, type Deployment, type Price, type Provider, type ProviderDefaults, type Timeouts } from '../catalog/catalog.ts'
+import { DEFAULT_TIMEOUTS, type Capability, type Connection, type Deployment, type Price, type Provider, type ProviderDefaults, type Reports, type Timeouts } from '../catalog/catalog.ts'
+import { canonicalHost, isAddress } from '../catalog/local.ts'
 import { DEPLOYMENT_FACTS, NAME_FACTS, type FactDefinition, type Operation, type Value } from '../policy/facts.ts'
 import type { DatedFact, RuledDeployment } from '../policy/rule.ts'
 import type { Dated } from './bundle.ts'
 import { entryOf, isPartial, valueOf, type Scalar, type Tree } from './parse.ts'
 import type { Reading } from './reading.ts'
+import { readReports, reportsOf } from './reports.ts'
+import { readTimeouts } from './timeouts.ts'
 import type { Connected } from './traps.ts'
 
 export type CatalogFile = {
@@ -31,6 +34,7 @@ export function readCatalogFile(tree: Tree, reading: Reading): CatalogFile {
   const goodUntil = readEnd(tree, zone, `provider ${name?.text ?? ''}`, due, reading)
   const facts = readFacts(tree, { zone, goodUntil, of: `provider ${name?.text ?? ''}` }, due, reading)
   const above = readFit(tree, reading)
+  const localHosts = readLocalHosts(tree, reading)
   const rehearsal = reading.text(tree, 'rehearsal')
   if (rehearsal !== undefined && above.baseUrl !== undefined) {
     reading.refuse(entryOf(tree, 'base-url')!.at, 'rehearsal-address', 'A rehearsal provider is started here and has no address of its own', 'delete base-url or rehearsal')
@@ -47,7 +51,7 @@ export function readCatalogFile(tree: Tree, reading: Reading): CatalogFile {
   const noteConnection = (item: Tree, at: Connection | undefined, { named, facts: stated, upstreamModel }: Pick<Connected, 'named' | 'facts' | 'upstreamModel'>): void => {
     if (at === undefined || rehearsal !== undefined) return
     const spots = Object.fromEntries(['processed-in', 'hosting'].map(fact => [fact, (entryOf(item, fact) ?? entryOf(tree, fact))?.value]))
-    connected.push({ file: reading.file, named, facts: stated, dialect: at.dialect, baseUrl: at.baseUrl, upstreamModel, at: spots })
+    connected.push({ file: reading.file, named, facts: stated, dialect: at.dialect, baseUrl: at.baseUrl, localHosts, upstreamModel, at: spots })
   }
   if (name !== undefined && entryOf(tree, 'discover') !== undefined) {
     noteConnection(tree, connect(above, false), { named: { deployment: '', model: '', provider: name.text }, facts, upstreamModel: '' })
@@ -68,6 +72,7 @@ export function readCatalogFile(tree: Tree, reading: Reading): CatalogFile {
       const word = written.key === 'dialect' ? 'base-url' : 'dialect'
       reading.refuse(written.at, 'connection-missing', `${written.key} needs a ${word} beside it`, `add "${word}: ..." to the deployment or at the top of the file`)
     }
+    const pull = readPull(item, connection, { discover: reading.text(tree, 'discover'), connection: connect(above, false), isPartial: isPartial(tree) }, reading)
     if (label === undefined || model === undefined || name === undefined) return undefined
     const all: Facts = { ...facts, ...own }
     const { price } = { ...above, ...fit }
@@ -80,20 +85,50 @@ export function readCatalogFile(tree: Tree, reading: Reading): CatalogFile {
       },
       deployment: deploymentOf({
         name: label.text, model: model.text, provider: name.text, upstreamModel,
-        connection, rehearsal: rehearsal !== undefined, facts: all, fit: { ...above, ...fit, timeouts: { ...above.timeouts, ...fit.timeouts } }, discovered: false,
+        connection, localHosts, rehearsal: rehearsal !== undefined, facts: all, discovered: false, pull,
+        fit: { ...above, ...fit, timeouts: { ...above.timeouts, ...fit.timeouts }, reports: { ...above.reports, ...fit.reports } },
       }),
     }
   })
 
   const connection = connect(above, rehearsal !== undefined)
   const provider: Provider | undefined = name && {
-    name: name.text, title: reading.text(tree, 'title'), connection, discover: reading.text(tree, 'discover') === 'models' ? 'models' : undefined, rehearsal,
-    defaults: { facts, zone: zone ?? 'UTC', price: above.price, context: above.context, maxOutput: above.maxOutput, can: above.can ?? [], quality: above.quality, timeouts: { ...DEFAULT_TIMEOUTS, ...above.timeouts } },
+    name: name.text, title: reading.text(tree, 'title'), connection, discover: reading.text(tree, 'discover') === 'models' ? 'models' : undefined, rehearsal, localHosts,
+    defaults: {
+      facts, zone: zone ?? 'UTC', price: above.price, context: above.context, maxOutput: above.maxOutput, can: above.can ?? [], quality: above.quality,
+      timeouts: { ...DEFAULT_TIMEOUTS, ...above.timeouts }, reports: reportsOf(above.reports),
+    },
   }
   return { provider, deployments, zone, due, connected }
 }
 
 const afterSlash = (model: string): string => model.slice(model.indexOf('/') + 1)
+
+/** Hosts in one spelling, so that they can be compared with those of connections. */
+function readLocalHosts(tree: Tree, reading: Reading): readonly string[] {
+  return (reading.list(tree, 'local-hosts') ?? []).flatMap(written => {
+    const host = canonicalHost(written.text)
+    // 203.0.113 would be read as 203.0.0.113: an address that nobody wrote.
+    if (host !== undefined && (!isAddress(host) || host.includes(':') || written.text === host || written.text.includes(':'))) return [host]
+    reading.refuse(written, 'not-a-host', `${written.text} is neither a host name nor an address`, 'write a name such as gpu.example.internal, or all of an address')
+    return []
+  })
+}
+
+/** What the top of the file says about asking for models. */
+type Asked = { readonly discover: string | undefined; readonly connection: Connection | undefined; readonly isPartial: boolean }
+
+/** A model is fetched by the server that is asked what it holds, or nobody would see that it is missing. */
+function readPull(item: Tree, connection: Connection | undefined, above: Asked, reading: Reading): boolean {
+  const pull = entryOf(item, 'pull')
+  if (pull === undefined || reading.text(item, 'pull') !== 'yes') return false
+  const asked = above.discover === undefined ? undefined : above.connection
+  if (asked?.dialect === 'ollama' && connection?.dialect === 'ollama' && connection.baseUrl === asked.baseUrl) return true
+  if (isPartial(item) || above.isPartial) return false
+  reading.refuse(pull.at, 'pull-nowhere', 'Only a server of Ollama that is asked which models it holds can be told to fetch one',
+    'delete pull, or write "dialect: ollama" and "discover: models" at the top of the file and no other address here')
+  return false
+}
 
 /** `good-until` of a block, noted as due. */
 function readEnd(tree: Tree, zone: string | undefined, of: string, due: Dated[], reading: Reading): number {
@@ -141,6 +176,7 @@ type Fit = {
   readonly price?: Price
   readonly quality?: number
   readonly timeouts?: Partial<Timeouts>
+  readonly reports: Partial<Reports>
 }
 
 /** What a block says about connection and fit; only what is written, so that it can be laid over what is above it. */
@@ -148,27 +184,15 @@ function readFit(tree: Tree, reading: Reading): Fit {
   const dialect = reading.text(tree, 'dialect'), baseUrl = reading.text(tree, 'base-url'), key = reading.text(tree, 'key')
   const context = reading.count(reading.scalar(tree, 'context')), maxOutput = reading.count(reading.scalar(tree, 'max-output'))
   const can = reading.list(tree, 'can'), quality = reading.count(reading.scalar(tree, 'quality'))
-  const price = valueOf(tree, 'price'), timeouts = valueOf(tree, 'timeouts')
+  const price = valueOf(tree, 'price'), timeouts = readTimeouts(tree, reading)
   const currency = price && reading.text(price, 'currency')
   return {
     ...(dialect !== undefined && { dialect: dialect as Connection['dialect'] }), ...(baseUrl !== undefined && { baseUrl: baseUrl.replace(/\/+$/, '') }),
     ...(key !== undefined && { key }), ...(context !== undefined && { context }), ...(maxOutput !== undefined && { maxOutput }),
     ...(can && { can: can.map(c => c.text as Capability) }), ...(quality !== undefined && { quality }),
     ...(price && currency !== undefined && { price: { input: Number(reading.text(price, 'input')), output: Number(reading.text(price, 'output')), currency } }),
-    ...(timeouts && { timeouts: readTimeouts(timeouts, reading) }),
+    ...(timeouts && { timeouts }), reports: readReports(tree, reading),
   }
-}
-
-const WAITS = { connect: 'connect', 'first-token': 'firstToken', idle: 'idle', total: 'total' } as const
-const UNITS = { ms: 1, s: 1_000, m: 60_000 } as const
-
-function readTimeouts(tree: Tree, reading: Reading): Partial<Timeouts> {
-  const read: { -readonly [wait in keyof Timeouts]?: number } = {}
-  for (const [word, wait] of Object.entries(WAITS)) {
-    const parts = /^(\d+)(ms|s|m)$/.exec(reading.text(tree, word) ?? '')
-    if (parts !== null) read[wait] = Number(parts[1]) * UNITS[parts[2] as keyof typeof UNITS]
-  }
-  return read
 }
 
 function connect({ dialect, baseUrl, key }: Fit, rehearsal: boolean): Connection | undefined {
@@ -176,7 +200,7 @@ function connect({ dialect, baseUrl, key }: Fit, rehearsal: boolean): Connection
   return dialect === undefined || address === undefined ? undefined : { dialect, baseUrl: address, key }
 }
 
-type Described = Pick<Deployment, 'name' | 'model' | 'provider' | 'upstreamModel' | 'connection' | 'rehearsal' | 'discovered'>
+type Described = Pick<Deployment, 'name' | 'model' | 'provider' | 'upstreamModel' | 'connection' | 'localHosts' | 'rehearsal' | 'discovered' | 'pull'>
   & { readonly facts: Facts; readonly fit: Fit; readonly operations?: readonly Operation[] }
 
 /** A deployment as the gateway needs it. Facts are repeated for answers and records whatever their date. */
@@ -191,12 +215,13 @@ export function deploymentOf({ facts, fit, operations, ...named }: Described): D
     processedIn: known('processed-in') as readonly string[] | undefined,
     developerIn: known('developer-in') as string | undefined,
     hosting: known('hosting') as string | undefined,
+    reports: reportsOf(fit.reports),
   }
 }
 
 /** The defaults of a provider as what may be laid under a discovered model. */
 export const fitOf = (defaults: ProviderDefaults): Fit => ({
-  can: defaults.can, timeouts: defaults.timeouts,
+  can: defaults.can, timeouts: defaults.timeouts, reports: defaults.reports ?? {},
   ...(defaults.context !== undefined && { context: defaults.context }), ...(defaults.maxOutput !== undefined && { maxOutput: defaults.maxOutput }),
   ...(defaults.price !== undefined && { price: defaults.price }), ...(defaults.quality !== undefined && { quality: defaults.quality }),
 })

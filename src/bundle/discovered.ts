@@ -45,7 +45,8 @@ export async function withDiscovered(bundle: Bundle, found: readonly DiscoveredM
     const named = { name, model: `${provider.name}/${model.upstreamModel}`, provider: provider.name }
     const fit = { ...fitOf(defaults), ...(model.context !== undefined && { context: model.context }), ...(model.can && { can: model.can }) }
     deployments.push(deploymentOf({
-      ...named, upstreamModel: model.upstreamModel, connection: provider.connection, rehearsal: provider.rehearsal !== undefined, discovered: true,
+      ...named, upstreamModel: model.upstreamModel, connection: provider.connection, localHosts: provider.localHosts,
+      rehearsal: provider.rehearsal !== undefined, discovered: true, pull: false,
       facts: defaults.facts, fit, ...(model.operations && { operations: model.operations }),
     }))
     ruled.push({ ...named, facts: defaults.facts, price: defaults.price && defaults.price.input + defaults.price.output })

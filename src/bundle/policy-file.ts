@@ -155,6 +155,7 @@ export function readDuties(tree: Tree | undefined, reading: Reading): Duties | u
     ...(places && { logIn: places as NonNullable<Duties['logIn']> }),
     ...(cache && { cache }),
     ...(retainEvidence !== undefined && { retainEvidence }),
+    ...(reading.text(tree, 'rescue') === 'no' && { rescue: 'no' as const }),
     ...(header?.kind === 'mapping' && {
       header: Object.fromEntries(header.entries.map(e => [e.key.toLowerCase(), e.value.kind === 'scalar' ? e.value.text : ''])),
     }),

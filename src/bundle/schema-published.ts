@@ -29,20 +29,23 @@ const EXAMPLES: { readonly [word: string]: unknown } = {
   require: { 'processed-in': { only: ['DE', 'FR'] } }, prefer: [{ hosting: 'local' }, { weights: 'open' }], because: 'The strictest data stays at home',
   law: 'GDPR Art. 9, Art. 32', then: { log: 'metadata', cache: 'none' }, exceptions: { allowed: 'yes', 'at-most': '90d', approver: ['dpo'] },
   allowed: 'yes', approver: ['dpo'], mode: 'shadow', 'mode-until': '2027-01-15', 'enforce-for': { app: ['crm'] },
-  redact: ['iban', 'national-id'], log: 'metadata', 'log-in': ['FR'], cache: 'none', notify: ['dpo'], 'retain-evidence': '730d', header: { 'x-data-class': 'restricted' },
+  redact: ['iban', 'national-id'], log: 'metadata', 'log-in': ['FR'], cache: 'none', notify: ['dpo'], 'retain-evidence': '730d', header: { 'x-data-class': 'restricted' }, rescue: 'no',
 
   // An app file.
   grants: [{ model: ['vendor-x/*'] }], 'may-carry': ['personal'], 'may-assert': ['data', 'user-in'],
   assume: [{ 'user-us-person': 'no', basis: 'Offered to the Brussels office only', owner: 'hr@example.eu', until: '2027-03-31' }], basis: 'Offered to the Brussels office only',
   'key-hashes': [`sha256:${'0'.repeat(64)}`], substitutes: 'same-developer', ladder: ['local/*', 'vendor-x/*'],
   limits: { 'requests-per-minute': 600, 'spend-per-day': '50 USD' }, 'requests-per-minute': 600, 'tokens-per-minute': 400_000, 'spend-per-day': '50 USD', 'loopback-only': 'yes',
+  'stream-rescue': 'no', 'on-content-filter': 'next',
 
   // A catalog file.
   source: 'Data processing agreement of 2026-03-01, annex 2', 'facts-as-of': '2026-10-30', 'as-of': '2026-11-02', 'good-until': '2027-01-31', value: 'unknown',
   dialect: 'openai', 'base-url': 'https://eu.api.example.com/v1', key: 'env:VENDOR_X_KEY', discover: 'models', rehearsal: 'local',
   deployments: [{ deployment: 'eu-sov', model: 'eu/large', 'processed-in': ['FR'] }], 'upstream-model': 'large-5-2026-05', context: 200_000, 'max-output': 32_000,
   can: ['tools', 'json-schema'], price: { input: '2.50', output: '10.00', currency: 'EUR' }, input: '2.50', output: '10.00', currency: 'EUR', quality: 80,
-  timeouts: { 'first-token': '20s', total: '10m' }, connect: '5s', 'first-token': '20s', idle: '30s', total: '10m',
+  timeouts: { 'first-token': '20s', total: '10m' }, connect: '5s', 'first-token': '20s', idle: '30s', whole: '60s', total: '10m',
+  'local-hosts': ['gpu.example.internal', '203.0.113.7'], pull: 'yes', reports: { model: ['large-5-*'] }, 'reports: model': ['large-5-*'],
+  region: { header: 'x-served-from', means: { 'eu-central-1': 'DE' } }, 'region: header': 'x-served-from', means: { 'eu-central-1': 'DE' },
 
   // Groups and labels.
   group: 'gdpr-adequate', of: 'countries', members: ['CH', 'GB', 'NZ'], 'a group file: from': { GB: '2021-06-28' }, 'a group file: until': { GB: '2031-12-27' },

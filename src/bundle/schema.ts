@@ -50,6 +50,8 @@ const definitions: { readonly [name: string]: Schema } = {
   amount: digits('an amount, such as 2.50', '^\\d{1,9}(?:\\.\\d{1,6})?$', { minimum: 0 }),
   'duration-or-unknown': pattern('a duration (a whole number and d or h, such as 30d or 12h) or unknown', '^(?:\\d{1,6}[dh]|unknown)$'),
   'yes-no': oneOf(['yes', 'no'], 'yes or no'),
+  host: pattern('a host name or an address, such as gpu.example.internal or 203.0.113.7', '^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:.]{2,45})$'),
+  'reported-model': digits('a model name as a server reports it (no spaces; * at its end only)', '^[^\\s*]{1,200}\\*?$'),
   words: oneOrMany({ $ref: '#/definitions/word' }),
 }
 
@@ -112,6 +114,7 @@ const duties = block('then', {
   cache: { description: 'Where an answer may be kept for another request: none, app, region.', ...oneOrMany(oneOf(['none', 'app', 'region']), { minItems: 1 }) },
   notify: { description: 'Who is told.', ...oneOrMany(ref('word'), { minItems: 1 }) },
   'retain-evidence': ref('duration', 'How long the record of the decision is kept.'),
+  rescue: oneOf(['no'], 'no (a stream that breaks is not continued by another deployment), or leave the word out'),
   header: {
     type: 'object', title: 'header', description: 'Headers to put on the answer.', minProperties: 1,
     propertyNames: { pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$" },
@@ -158,6 +161,16 @@ const policy: Schema = block('a policy file', {
   'review-by': ref('date', 'When somebody must have looked at it again.'),
   rules: { type: 'array', items: ref('rule'), description: 'The rules, in any order.' },
 }, { required: ['language', 'policy', 'title', 'owner', 'effective', 'review-by', 'rules'] })
+
+/** How long to wait: for a server in the catalog, for an application over it. */
+const timeouts = (description: string): Schema => ({
+  description,
+  allOf: [block('timeouts', {
+    connect: ref('wait', 'For a connection.'), 'first-token': ref('wait', 'For the first token.'),
+    idle: ref('wait', 'Between two pieces of an answer.'), whole: ref('wait', 'For an answer in one piece to begin.'),
+    total: ref('wait', 'For all of it, however many deployments are asked.'),
+  })],
+})
 
 const requestFact = (name: string): FactDefinition => REQUEST_FACTS.find(f => f.name === name)!
 
@@ -209,6 +222,9 @@ const app: Schema = block('an app file', {
     })],
   },
   'loopback-only': ref('yes-no', 'Whether its keys work from the same machine only.'),
+  'stream-rescue': ref('yes-no', 'Whether another permitted deployment may go on with a stream that breaks; yes when it is not said.'),
+  'on-content-filter': oneOf(['return', 'next'], 'What to do when the content filter of a provider refuses: return that answer, or ask the next permitted deployment.'),
+  timeouts: timeouts('How long to wait, each at most one hour; stands over what the catalog says.'),
 }, { required: ['language', 'app', 'owner', 'grants'] })
 
 const dated = {
@@ -249,12 +265,19 @@ const connection: { readonly [word: string]: Schema } = {
     }, { required: ['input', 'output', 'currency'] })],
   },
   quality: { description: 'How good its answers are, for the order of substitutes.', allOf: [digits('a whole number from 0 to 100', '^(?:100|\\d{1,2})$', { minimum: 0, maximum: 100, multipleOf: 1 })] },
-  timeouts: {
-    description: 'How long to wait.',
-    allOf: [block('timeouts', {
-      connect: ref('wait', 'For a connection.'), 'first-token': ref('wait', 'For the first token.'),
-      idle: ref('wait', 'Between two pieces of an answer.'), total: ref('wait', 'For all of it.'),
-    })],
+  timeouts: timeouts('How long to wait, each at most one hour.'),
+  reports: {
+    description: 'What the server says of its own work; an answer that says otherwise is not used.',
+    allOf: [block('reports', {
+      model: { description: 'The names under which it may answer; name* for every name that begins so.', ...oneOrMany(ref('reported-model'), { minItems: 1 }) },
+      region: {
+        description: 'Where it says that the work was done.',
+        allOf: [block('region', {
+          header: { description: 'The header of its answers that names the place.', allOf: [pattern('the name of a header (letters, digits and dashes)', '^[A-Za-z0-9-]{1,100}$')] },
+          means: { type: 'object', title: 'words of places', description: 'What its words mean, each as a country; any other word is refused.', minProperties: 1, additionalProperties: ref('word') },
+        }, { required: ['header', 'means'] })],
+      },
+    }, { more: { minProperties: 1 } })],
   },
 }
 
@@ -269,12 +292,14 @@ const catalog: Schema = block('a catalog file', {
   ...connection,
   discover: oneOf(['models'], 'Ask the server which models it holds; each becomes a deployment.'),
   rehearsal: oneOf(['us-cloud', 'eu-cloud', 'local'], 'A provider that only pretends, for a first run.'),
+  'local-hosts': { description: 'Hosts in your own hands that count as local beside loopback, private and link-local addresses.', ...oneOrMany(ref('host'), { minItems: 1 }) },
   deployments: {
     type: 'array', description: 'The deployments of the provider.',
     items: block('a deployment', {
       deployment: ref('deployment-name', 'The name of the deployment, unique over all files.'),
       model: ref('model-name', 'The model name that callers ask for.'),
       'upstream-model': ref('word', 'What the server calls the model.'),
+      pull: ref('yes-no', 'Whether the server may be told to fetch the model when it does not hold it; with dialect: ollama and discover: models only.'),
       ...dated,
       'facts-as-of': ref('date', 'When the facts were looked up.'),
       ...facts,

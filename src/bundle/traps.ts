@@ -5,6 +5,7 @@
  * What it assumes: what providers publish, as of the dates in the table. What it promises: nothing about what is not in
  * the table; a fact that is not stated, or stated as unknown, is never a trap.
  */
+import { canonicalHost, isAddress, isLocalAddress } from '../catalog/local.ts'
 import type { Facts } from '../policy/facts.ts'
 import { evaluate, resolve, type Condition, type Members } from '../policy/match.ts'
 import type { Group, Rule, RuledDeployment } from '../policy/rule.ts'
@@ -19,6 +20,8 @@ export type Connected = {
   readonly named: { readonly deployment: string; readonly model: string; readonly provider: string }
   readonly dialect: string
   readonly baseUrl: string
+  /** Hosts that the catalog says are local. */
+  readonly localHosts: readonly string[]
   /** Empty for a provider whose models are not listed. */
   readonly upstreamModel: string
   /** Where facts are written, on the deployment or above it. */
@@ -26,7 +29,7 @@ export type Connected = {
 }
 
 /** What a trap looks at: the address in parts, and what is stated. */
-type Sight = { readonly host: string; readonly path: string; readonly model: string; readonly dialect: string; readonly names: string; readonly places: readonly string[] }
+type Sight = { readonly host: string; readonly path: string; readonly model: string; readonly dialect: string; readonly names: string; readonly places: readonly string[]; readonly isListed: boolean }
 
 type Trap = {
   readonly isSet: (sight: Sight) => boolean
@@ -100,20 +103,16 @@ export const TRAPS: readonly Trap[] = [
     source: 'docs.ollama.com, Cloud', asOf: '2026-11-22',
   },
   {
-    isSet: s => !isNear(s.host),
+    isSet: s => !isNear(s.host) && !s.isListed,
     belies: ['hosting'], but: s => `${s.host} is no loopback, private or link-local address`,
-    write: 'use the address of the machine in your own network, or write hosting: cloud or hosting: sovereign',
+    write: 'use the address of the machine in your own network, list it under local-hosts if it is in your hands, or write hosting: cloud or hosting: sovereign',
     source: 'RFC 1918, RFC 3927, RFC 4193, RFC 4291; names of RFC 6761, RFC 6762, RFC 8375 and .internal', asOf: '2026-11-22',
   },
 ]
 
-/** Loopback, private or link-local; for a name: one that only a local network resolves. What it resolves to is checked at connect. */
-function isNear(host: string): boolean {
-  const [a, b] = /^\d+\.\d+\.\d+\.\d+$/.test(host) ? host.split('.').map(Number) as [number, number] : []
-  if (a !== undefined) return a === 127 || a === 10 || (a === 172 && b! >= 16 && b! <= 31) || (a === 192 && b === 168) || (a === 169 && b === 254)
-  if (host.startsWith('[')) return host === '[::1]' || /^\[(?:f[cd]|fe[89ab])[0-9a-f]{0,2}:/.test(host)
-  return !host.includes('.') || isBelow(host, 'localhost', 'local', 'internal', 'home.arpa')
-}
+/** An address nearby; for a name: one that only a local network resolves. What it resolves to is checked at connect. */
+const isNear = (host: string): boolean =>
+  (isAddress(host) ? isLocalAddress(host) : !host.includes('.') || isBelow(host, 'localhost', 'local', 'internal', 'home.arpa'))
 
 /** A problem for every stated fact that an address or a model name belies. */
 export function findTraps(connected: readonly Connected[], rules: readonly Rule[], groups: readonly Group[]): readonly Problem[] {
@@ -142,13 +141,14 @@ export function findTraps(connected: readonly Connected[], rules: readonly Rule[
   })
 }
 
-function sightOf({ baseUrl, upstreamModel, dialect, named, facts }: Connected): Sight | undefined {
+function sightOf({ baseUrl, localHosts, upstreamModel, dialect, named, facts }: Connected): Sight | undefined {
   if (!URL.canParse(baseUrl)) return undefined
   const { hostname, pathname } = new URL(baseUrl)
   const places = facts['processed-in']?.value
   return {
     host: hostname.toLowerCase().replace(/\.$/, ''), path: pathname.toLowerCase(), model: upstreamModel, dialect,
     names: `${named.deployment} ${upstreamModel}`, places: typeof places === 'object' ? places : [],
+    isListed: localHosts.includes(canonicalHost(hostname) ?? ''),
   }
 }
 

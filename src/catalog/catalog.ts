@@ -19,10 +19,28 @@ export type Connection = {
 }
 
 /** Milliseconds. */
-export type Timeouts = { readonly connect: number; readonly firstToken: number; readonly idle: number; readonly total: number }
+export type Timeouts = {
+  readonly connect: number
+  /** Until the first content of a stream. */
+  readonly firstToken: number
+  /** Between two pieces of an answer that has begun. */
+  readonly idle: number
+  /** The whole request, all attempts together. */
+  readonly total: number
+  /** Until an answer that is no stream begins. Absent: half of the time that is left while another deployment could answer. */
+  readonly whole?: number
+}
 export const DEFAULT_TIMEOUTS: Timeouts = { connect: 5_000, firstToken: 20_000, idle: 30_000, total: 600_000 }
 
 export type Price = { readonly input: number; readonly output: number; readonly currency: string }
+
+/** What a server says of its own work and how that is compared with the facts. */
+export type Reports = {
+  /** Names it may answer under, `*` at the end for any ending; undefined: any that the catalog does not know as another model's. */
+  readonly models: readonly string[] | undefined
+  /** The response header that names the place, in lower case; with what its words mean. A word that is not there is a mismatch. */
+  readonly region: { readonly header: string; readonly countries: ReadonlyMap<string, string> } | undefined
+}
 
 export type Deployment = {
   readonly name: string
@@ -50,6 +68,11 @@ export type Deployment = {
   /** A provider that only pretends, for a first run; never beside a real one. */
   readonly rehearsal: boolean
   readonly discovered: boolean
+  /** Those of its provider: names and addresses that count as local. Absent: none. */
+  readonly localHosts?: readonly string[]
+  /** Whether a server that does not hold the model may be told to fetch it. */
+  readonly pull: boolean
+  readonly reports: Reports | undefined
 }
 
 /** What a provider's file says for all its deployments, for those that are discovered later. */
@@ -63,6 +86,7 @@ export type ProviderDefaults = {
   readonly can: readonly Capability[]
   readonly quality: number | undefined
   readonly timeouts: Timeouts
+  readonly reports: Reports | undefined
 }
 
 export type Provider = {
@@ -72,6 +96,8 @@ export type Provider = {
   readonly discover: 'models' | undefined
   /** What it pretends to be: us-cloud, eu-cloud or local. Absent for a real provider. */
   readonly rehearsal: string | undefined
+  /** Names and addresses that count as local beside loopback, private and link-local ones. */
+  readonly localHosts: readonly string[]
   readonly defaults?: ProviderDefaults
 }
 

@@ -69,6 +69,7 @@ export function carryOut(duties: CombinedDuties, operation: Operation, body: Rea
       ...(words.cache === undefined ? [] : ['cache: nothing is kept']),
       ...(duties.notify ?? []).map(name => `notify ${name}`),
       ...(words['retain-evidence'] === undefined ? [] : [`retain-evidence ${words['retain-evidence']}: nothing is deleted`]),
+      ...(words.rescue === undefined ? [] : [`rescue ${words.rescue}`]),
       ...headers.map(([name]) => `header ${name}`),
     ],
   }

@@ -181,6 +181,7 @@ function undone(asked: Duties, done: CombinedDuties): readonly string[] {
   if (places) say(done.logIn !== undefined && sameSet(places, done.logIn), 'log-in', places, done.logIn)
   if (asked.cache) say(done.cache !== undefined && sameSet(asked.cache, done.cache), 'cache', asked.cache, done.cache)
   if (asked.retainEvidence !== undefined) say(asked.retainEvidence === done.retainEvidence, 'retain-evidence', hours(asked.retainEvidence), hours(done.retainEvidence))
+  if (asked.rescue !== undefined) say(asked.rescue === done.rescue, 'rescue', asked.rescue, done.rescue)
   for (const [name, value] of Object.entries(asked.header ?? {})) say(done.header?.[name] === value, `header ${name}`, value, done.header?.[name])
   return complaints
 }

@@ -11,7 +11,7 @@ import { countryOf } from './countries.ts'
 import { decide } from './decide.ts'
 import type { Facts } from './facts.ts'
 import { frameAt } from './frame.ts'
-import type { Instant, Rule, Rulebook } from './rule.ts'
+import type { Instant, Rule, Rulebook, Window } from './rule.ts'
 
 /** The worst single loss of a kind: what goes, and how many fit deployments are left then. */
 export type Loss = { readonly which: string; readonly left: number }
@@ -50,6 +50,18 @@ export function coverage(rulebook: Rulebook, at: Instant, isFit: IsFit): readonl
   })
 }
 
+/** A row for tools: what is undefined is null. */
+export type CoveredRow = Pick<Covered, 'app' | 'data' | 'deployments' | 'permitted' | 'fit'> & {
+  readonly 'without-provider': Loss | null
+  readonly 'without-country': Loss | null
+  readonly 'without-cloud': Loss | null
+}
+
+export const coverageInJson = (rows: readonly Covered[]): readonly CoveredRow[] => rows.map(row => ({
+  app: row.app, data: row.data, deployments: row.deployments, permitted: row.permitted, fit: row.fit,
+  'without-provider': row.withoutProvider ?? null, 'without-country': row.withoutCountry ?? null, 'without-cloud': row.withoutCloud ?? null,
+}))
+
 /** The countries that control a deployment; undefined when that is not known. */
 function controllersOf(facts: Facts): readonly string[] | undefined {
   const countries = facts['controlled-from']
@@ -70,16 +82,20 @@ function worst(known: readonly Facts[], sharedBy: (facts: Facts) => readonly str
 export const REVOCABLE = ['provider', 'model', 'deployment', 'developer-in', 'controlled-from', 'hosting'] as const
 export type Revocation = { readonly fact: (typeof REVOCABLE)[number]; readonly value: string }
 
-/** The rulebook with a directive that nobody wrote: it forbids each of these to everybody, and whatever is not known to be none of them. */
-export function withRevoked(rulebook: Rulebook, revocations: readonly Revocation[]): Rulebook {
-  const rules = revocations.map<Rule>(({ fact, value }) => ({
-    name: `drill/${fact}-${value}`, policy: 'drill', id: `${fact}-${value}`, title: `A drill: ${fact}=${value} is revoked`, because: 'A drill', law: undefined,
+const ALWAYS: Window = { from: -Infinity, until: Infinity }
+
+/** Rules of a directive that nobody wrote: each forbids its revocation to everybody, and whatever is not known to be none of it. */
+export const revoking = (revocations: readonly Revocation[], { policy = 'drill', window = ALWAYS }: { readonly policy?: string; readonly window?: Window } = {}): readonly Rule[] =>
+  revocations.map<Rule>(({ fact, value }) => ({
+    name: `${policy}/${fact}-${value}`, policy, id: `${fact}-${value}`, title: `A drill: ${fact}=${value} is revoked`, because: 'A drill', law: undefined,
     place: { file: '', line: 1, column: 1 }, directive: true, effect: 'forbid', when: { kind: 'all' }, blocks: [{ kind: 'fact', fact, match: { any: [{ value }] } }],
-    window: { from: -Infinity, until: Infinity }, mode: 'enforce', modeUntil: Infinity, enforceFor: undefined, duties: {},
+    window, mode: 'enforce', modeUntil: Infinity, enforceFor: undefined, duties: {},
     exceptions: { allowed: false, atMostDays: undefined, approvers: [] },
   }))
-  return { ...rulebook, rules: [...rulebook.rules, ...rules] }
-}
+
+/** The rulebook with these revocations in it at all times. */
+export const withRevoked = (rulebook: Rulebook, revocations: readonly Revocation[]): Rulebook =>
+  ({ ...rulebook, rules: [...rulebook.rules, ...revoking(revocations)] })
 
 /** What coverage becomes between two moments or two rulebooks, where it becomes anything else. */
 export type CoverageChange = {

@@ -51,6 +51,7 @@ export type DutiesInWords = {
   readonly cache?: string | readonly string[]
   readonly notify?: readonly string[]
   readonly 'retain-evidence'?: string
+  readonly rescue?: 'no'
   readonly header?: { readonly [name: string]: string }
 }
 
@@ -144,6 +145,7 @@ export function dutiesInWords(d: CombinedDuties): DutiesInWords {
     ...(d.cache && { cache: d.cache.length === 0 ? 'none' : d.cache.length === 1 ? d.cache[0]! : d.cache }),
     ...(d.notify && { notify: d.notify }),
     ...(d.retainEvidence !== undefined && { 'retain-evidence': d.retainEvidence % 24 === 0 ? `${d.retainEvidence / 24}d` : `${d.retainEvidence}h` }),
+    ...(d.rescue && { rescue: d.rescue }),
     ...(d.header && { header: d.header }),
   }
 }

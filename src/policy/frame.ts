@@ -157,6 +157,7 @@ export type CombinedDuties = {
   readonly notify?: readonly string[]
   /** Hours. */
   readonly retainEvidence?: number
+  readonly rescue?: 'no'
   readonly header?: { readonly [name: string]: string }
 }
 
@@ -173,6 +174,7 @@ export function combineDuties(duties: readonly Duties[], members: Members): Comb
     ...(cache.length > 0 && { cache: (['app', 'region'] as const).filter(scope => cache.every(c => c.includes(scope))) }),
     ...(notify.length > 0 && { notify: union(notify) }),
     ...(evidence.length > 0 && { retainEvidence: Math.max(...evidence) }),
+    ...(stated('rescue').length > 0 && { rescue: 'no' as const }),
     ...(headers.length > 0 && { header: unionOfHeaders(headers) }),
   }
 }

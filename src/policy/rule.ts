@@ -47,6 +47,8 @@ export type Duties = {
   readonly notify?: readonly string[]
   /** Hours. */
   readonly retainEvidence?: number
+  /** No: a stream that breaks ends there; no other deployment goes on with it. */
+  readonly rescue?: 'no'
   /** Headers to put on the answer, name in lower case to value. */
   readonly header?: { readonly [name: string]: string }
 }

@@ -3,9 +3,11 @@
  * proxy, no decompression, no timeout but the one for connecting: how long an answer may take is the caller's to say,
  * through the signal.
  */
+import type { LookupFunction } from 'node:net'
 import { Pool, type Dispatcher } from 'undici'
 import { concat } from '../openai/bytes.ts'
-import type { Transport, TransportResponse } from '../ports.ts'
+import type { Transport, TransportRequest, TransportResponse } from '../ports.ts'
+import { bySystem, lookupNearby } from './node-lookup.ts'
 
 const CONNECT_TIMEOUT_MS = 5_000
 /** Idle connections are closed before common servers close them, so that a request seldom meets a dying socket. */
@@ -20,13 +22,17 @@ export type NodeTransport = Transport & {
   close(): Promise<void>
 }
 
-export function nodeTransport(): NodeTransport {
+/** `lookup` resolves the names of hosts; it is asked for every new connection. */
+export function nodeTransport({ lookup = bySystem }: { readonly lookup?: LookupFunction } = {}): NodeTransport {
   const pools = new Map<string, Pool>()
   let closed = false
 
-  /** INVARIANT: origins come from the catalog, so there are few; past the bound the oldest finishes its work and goes. */
-  function poolFor(origin: string, connectTimeoutMs: number): Pool {
-    const key = `${connectTimeoutMs} ${origin}`
+  /**
+   * INVARIANT: origins come from the catalog, so there are few; past the bound the oldest finishes its work and goes. A
+   * connection is checked when it is made, so those of requests that must stay nearby are never shared with others.
+   */
+  function poolFor({ origin, hostname }: URL, { connectTimeoutMs = CONNECT_TIMEOUT_MS, onlyLocal }: TransportRequest): Pool {
+    const key = JSON.stringify([origin, connectTimeoutMs, onlyLocal?.hosts])
     const known = pools.get(key)
     if (known !== undefined) return known
     const [oldest] = pools
@@ -36,7 +42,7 @@ export function nodeTransport(): NodeTransport {
     }
     const pool = new Pool(origin, {
       connections: CONNECTIONS_PER_ORIGIN_MAX,
-      connect: { timeout: connectTimeoutMs },
+      connect: { timeout: connectTimeoutMs, lookup: onlyLocal === undefined ? lookup : lookupNearby(hostname, onlyLocal, lookup) },
       keepAliveTimeout: KEEP_ALIVE_MS,
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -51,8 +57,9 @@ export function nodeTransport(): NodeTransport {
       if (closed) throw coded('the transport is closed', 'ECLOSED')
       if (signal.aborted) throw aborted(signal)
       const url = new URL(request.url)
-      const exchange = new Exchange(signal)
-      poolFor(url.origin, request.connectTimeoutMs ?? CONNECT_TIMEOUT_MS).dispatch({
+      const pool = poolFor(url, request)
+      const exchange = new Exchange(signal, request.mayLeave)
+      pool.dispatch({
         path: `${url.pathname}${url.search}`,
         method: request.method,
         headers: request.headers,
@@ -77,13 +84,15 @@ class Exchange implements Dispatcher.DispatchHandler {
   #answer: { resolve: (response: TransportResponse) => void; reject: (error: Error) => void }
   #controller: Dispatcher.DispatchController | undefined
   #signal: AbortSignal
+  #mayLeave: TransportRequest['mayLeave']
   #waiting: Uint8Array[] = []
   #waitingBytes = 0
   #reader: Waiter | undefined
   /** Set at the end: null when the answer came whole, else why it did not. */
   #ended: Error | null | undefined
 
-  constructor(signal: AbortSignal) {
+  constructor(signal: AbortSignal, mayLeave: TransportRequest['mayLeave']) {
+    this.#mayLeave = mayLeave
     const { promise, resolve, reject } = Promise.withResolvers<TransportResponse>()
     this.response = promise
     this.#answer = { resolve, reject }
@@ -96,6 +105,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
     if (this.#ended) controller.abort(this.#ended)
+    else if (this.#mayLeave?.() === false) this.#close(coded('the law changed before the request left', 'EOVERTAKEN'))
   }
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Readonly<Record<string, string | string[] | undefined>>): void {

@@ -5,12 +5,14 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { compile, withDiscovered } from '../../src/bundle/compile.ts'
 import type { Bundle } from '../../src/bundle/bundle.ts'
+import { combineDuties } from '../../src/policy/frame.ts'
 import { bundleChanged, changed, compileChanged } from './tree.ts'
 
 const RULES = 'rules/gdpr.policy.yaml', CATALOG = 'catalog/vendor.yaml', APP = 'apps/crm.yaml', EXCEPTIONS = 'exceptions/2026.yaml', GROUP = 'groups/eea.yaml'
 const utc = (text: string): number => Date.parse(text)
 const ruleOf = (bundle: Bundle, name: string) => bundle.rulebook.rules.find(r => r.name === name)!
 const deploymentOf = (bundle: Bundle, name: string) => bundle.rulebook.deployments.find(d => d.name === name)!
+const listed = (bundle: Bundle, name: string) => bundle.catalog.byName.get(name)!
 
 describe('the worked example', () => {
   const root = fileURLToPath(new URL('../fixtures/worked/', import.meta.url))
@@ -180,6 +182,41 @@ describe('facts of deployments', () => {
     expect((await bundleChanged()).catalog.byName.get('cloud-eu')!.connection).toBeUndefined()
   })
 
+  test('hosts in our own hands are those of the provider, in one spelling', async () => {
+    const bundle = await bundleChanged(catalog('local-hosts: [GPU.example.internal, "2001:DB8::7", "::ffff:203.0.113.7", 203.0.113.8]\n', ''))
+    const hosts = ['gpu.example.internal', '2001:db8::7', '203.0.113.7', '203.0.113.8']
+    expect([bundle.catalog.providers.get('vendor')!.localHosts, listed(bundle, 'd0').localHosts]).toEqual([hosts, hosts])
+    const none = await bundleChanged()
+    expect([none.catalog.providers.get('vendor')!.localHosts, listed(none, 'cloud-eu').localHosts]).toEqual([[], []])
+  })
+
+  test('reports: the deployment overrides, the model and the region each', async () => {
+    const bundle = await bundleChanged(catalog(
+      'reports: { model: large-5-*, region: { header: X-Served-From, means: { eu-central-1: DE, EU-North-1: SE } } }\n',
+      '', '    reports: { model: [small, tiny-*] }\n', '    reports: { region: { header: x-geo, means: { us: US } } }\n'))
+    const inherited = { header: 'x-served-from', countries: new Map([['eu-central-1', 'DE'], ['EU-North-1', 'SE']]) }
+    expect(['d0', 'd1', 'd2'].map(name => listed(bundle, name).reports)).toEqual([
+      { models: ['large-5-*'], region: inherited }, { models: ['small', 'tiny-*'], region: inherited },
+      { models: ['large-5-*'], region: { header: 'x-geo', countries: new Map([['us', 'US']]) } },
+    ])
+    expect(bundle.catalog.providers.get('vendor')!.defaults!.reports).toEqual({ models: ['large-5-*'], region: inherited })
+    expect(listed(await bundleChanged(), 'cloud-eu').reports).toBeUndefined()
+    const one = await bundleChanged(catalog('', '    reports: { model: small }\n', ''))
+    expect(['d0', 'd1'].map(name => listed(one, name).reports)).toEqual([{ models: ['small'], region: undefined }, undefined])
+  })
+
+  test('a model may be fetched where the file says so, and not elsewhere', async () => {
+    const bundle = await bundleChanged(catalog('dialect: ollama\nbase-url: http://127.0.0.1:11434\ndiscover: models\n', '    pull: yes\n', '    pull: no\n', '',
+      '    pull: yes\n    base-url: http://127.0.0.1:11434/\n'))
+    expect(['d0', 'd1', 'd2', 'd3'].map(name => listed(bundle, name).pull)).toEqual([true, false, false, true])
+  })
+
+  test('a wait for an answer in one piece is stated or left to the gateway', async () => {
+    const bundle = await bundleChanged(catalog('timeouts: { whole: 60s }\n', '', '    timeouts: { whole: 5s }\n'))
+    expect(['d0', 'd1'].map(name => listed(bundle, name).timeouts.whole)).toEqual([60_000, 5_000])
+    expect(listed(await bundleChanged(), 'cloud-eu').timeouts).not.toHaveProperty('whole')
+  })
+
   test('a rehearsal provider has a dialect and no address yet', async () => {
     const bundle = await bundleChanged(catalog('dialect: openai\nrehearsal: eu-cloud\n', ''))
     expect(bundle.catalog.byName.get('d0')).toMatchObject({ rehearsal: true, connection: { dialect: 'openai', baseUrl: '' } })
@@ -227,8 +264,25 @@ describe('rules and apps', () => {
     expect(bundle.appByKeyHash.get(hash)).toBe('crm')
     expect(bundle.apps.get('crm')).toEqual({
       app: 'crm', keyHashes: [hash], substitutes: 'same-developer', ladder: ['vendor/*'], loopbackOnly: true,
-      limits: { requestsPerMinute: 600, spendPerDay: { amount: 50, currency: 'USD' } },
+      limits: { requestsPerMinute: 600, spendPerDay: { amount: 50, currency: 'USD' } }, streamRescue: true, onContentFilter: 'return', timeouts: {},
     })
+  })
+
+  test('an app: what happens when an answer does not come as it should', async () => {
+    const own = 'stream-rescue: no\non-content-filter: next\ntimeouts: { connect: 1s, first-token: 500ms, idle: 2s, whole: 60m, total: 3600s }'
+    expect((await bundleChanged({ file: APP, from: 'may-carry: [personal]', to: `may-carry: [personal]\n${own}` })).apps.get('crm')).toMatchObject({
+      streamRescue: false, onContentFilter: 'next', timeouts: { connect: 1_000, firstToken: 500, idle: 2_000, whole: 3_600_000, total: 3_600_000 },
+    })
+    const words = 'stream-rescue: yes\non-content-filter: return\ntimeouts: { idle: 2s }'
+    expect((await bundleChanged({ file: APP, from: 'may-carry: [personal]', to: `may-carry: [personal]\n${words}` })).apps.get('crm'))
+      .toMatchObject({ streamRescue: true, onContentFilter: 'return', timeouts: { idle: 2_000 } })
+  })
+
+  test('the duty rescue: no is there where it is written, and stays when one rule of several says it', async () => {
+    const { duties } = ruleOf(await bundleChanged({ file: RULES, from: '    because: It is the rule\n', to: '    because: It is the rule\n    then: { rescue: no }\n' }), 'gdpr/home')
+    expect(duties).toEqual({ rescue: 'no' })
+    expect(combineDuties([{ log: 'full' }, duties, {}], new Map())).toEqual({ log: 'full', rescue: 'no' })
+    expect(combineDuties([{ log: 'full' }, {}], new Map())).not.toHaveProperty('rescue')
   })
 })
 
@@ -268,8 +322,11 @@ processed-in: [DE]
 dialect: ollama
 base-url: http://127.0.0.1:11434
 discover: models
+local-hosts: [gpu.example.internal]
+reports: { model: [a:*, qwen3:*] }
 deployments:
   - deployment: local-a
+    pull: yes
     model: open/a-70b
     upstream-model: a:70b
     developer-in: FR
@@ -289,7 +346,9 @@ deployments:
     expect(extended.rulebook.deployments.map(d => d.name)).toEqual(extended.catalog.deployments.map(d => d.name))
     expect(extended.catalog.byName.get('local:qwen3:8b')).toMatchObject({
       connection: { dialect: 'ollama', baseUrl: 'http://127.0.0.1:11434' }, context: 32_768, can: ['tools'], operations: ['chat', 'completion'], hosting: 'local', developerIn: undefined,
+      localHosts: ['gpu.example.internal'], reports: { models: ['a:*', 'qwen3:*'], region: undefined }, pull: false,
     })
+    expect(extended.catalog.byName.get('local-a')!.pull).toBe(true)
     expect(extended.catalog.byName.get('local:bge')!.operations).toEqual(['embedding'])
     expect(deploymentOf(extended, 'local:bge').facts).toEqual({
       hosting: { value: 'local', goodUntil: utc('2027-07-01T00:00:00Z') }, 'processed-in': { value: ['DE'], goodUntil: utc('2027-07-01T00:00:00Z') },

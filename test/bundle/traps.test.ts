@@ -61,6 +61,21 @@ test('local is loopback, private or link-local, or a name that only a local netw
   for (const host of away) expect([host, await said({ url: `http://${host}:8000/v1`, hosting: 'cloud' })]).toEqual([host, ''])
 })
 
+test('a host that the provider lists is local, and no other', async () => {
+  const problemsOf = async (host: string, hosts: string): Promise<readonly string[]> => {
+    const compiled = await compile(new Map(Object.entries({
+      'catalog/own.yaml': provider('own', `hosting: local\nlocal-hosts: ${hosts}`, [`{ deployment: one, model: own/m, dialect: openai, base-url: 'http://${host}:8000/v1' }`]),
+      'rules/house.policy.yaml': policy('house', rule('home', 'require: { hosting: local }')),
+    })))
+    return (compiled.ok ? compiled.bundle.warnings : compiled.problems).map(p => p.rule)
+  }
+  expect(await problemsOf('203.0.113.7', '[203.0.113.7]')).toEqual([])
+  expect(await problemsOf('GPU.example.com.', 'gpu.example.com')).toEqual([])
+  expect(await problemsOf('[2001:db8::7]', "['2001:DB8:0::7']")).toEqual([])
+  expect(await problemsOf('203.0.113.8', '[203.0.113.7]')).toEqual(['place-not-held'])
+  expect(await problemsOf('other.gpu.example.com', 'gpu.example.com')).toEqual(['place-not-held'])
+})
+
 test('every trap says where it is known from, and since when', () => {
   for (const { source, asOf } of TRAPS) {
     expect(source).not.toBe('')

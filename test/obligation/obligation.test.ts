@@ -115,8 +115,8 @@ describe('header', () => {
 
 describe('the other duties', () => {
   it('are done by what the gateway always does, and are said', () => {
-    const result = done(carry({ log: 'metadata', cache: [], notify: ['dpo'], retainEvidence: 48 }))
-    expect(result.done).toEqual(['log metadata', 'cache: nothing is kept', 'notify dpo', 'retain-evidence 2d: nothing is deleted'])
+    const result = done(carry({ log: 'metadata', cache: [], notify: ['dpo'], retainEvidence: 48, rescue: 'no' }))
+    expect(result.done).toEqual(['log metadata', 'cache: nothing is kept', 'notify dpo', 'retain-evidence 2d: nothing is deleted', 'rescue no'])
     expect(result.edit).toBeUndefined()
   })
 })

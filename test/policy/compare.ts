@@ -84,7 +84,7 @@ export const sorted = (words: Iterable<string>): string[] => [...words].sort()
 export function dutiesByLaw(duties: ReferenceDuties): unknown {
   return {
     redact: duties.redact && sorted(duties.redact), log: duties.log, logIn: duties.mayLogIn && PLACES.filter(duties.mayLogIn), cache: duties.cache && sorted(duties.cache),
-    notify: duties.notify && sorted(duties.notify), retainEvidence: duties.retainEvidence, header: duties.header && sorted([...duties.header].map(String)),
+    notify: duties.notify && sorted(duties.notify), retainEvidence: duties.retainEvidence, rescue: duties.rescue, header: duties.header && sorted([...duties.header].map(String)),
   }
 }
 
@@ -93,7 +93,7 @@ function dutiesAsSeen(book: Rulebook, duties: Duties, at: number): unknown {
   const terms = duties.logIn?.map(name => (book.groups.has(name) ? { group: name } : { value: name }))
   return {
     redact: duties.redact && sorted(duties.redact), log: duties.log, logIn: terms && PLACES.filter(place => placeInside(book, terms, place, at)), cache: duties.cache && sorted(duties.cache),
-    notify: duties.notify && sorted(duties.notify), retainEvidence: duties.retainEvidence, header: duties.header && sorted(Object.entries(duties.header).map(String)),
+    notify: duties.notify && sorted(duties.notify), retainEvidence: duties.retainEvidence, rescue: duties.rescue, header: duties.header && sorted(Object.entries(duties.header).map(String)),
   }
 }
 

@@ -352,5 +352,6 @@ function noLighter(after: Decision['duties'], before: Decision['duties']): void 
   if (before.cache !== undefined) isInside(after.cache ?? ['neither'], before.cache)
   if (before.log !== undefined) expect(['none', 'metadata', 'full'].indexOf(after.log ?? 'full')).toBeLessThanOrEqual(['none', 'metadata', 'full'].indexOf(before.log))
   expect(after.retainEvidence ?? 0).toBeGreaterThanOrEqual(before.retainEvidence ?? 0)
+  if (before.rescue !== undefined) expect(after.rescue).toBe('no')
   for (const name of Object.keys(before.header ?? {})) expect(Object.keys(after.header ?? {})).toContain(name)
 }

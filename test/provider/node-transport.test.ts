@@ -1,8 +1,8 @@
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
-import { afterEach, expect, test } from 'vitest'
+import { createServer, type AddressInfo, type LookupFunction } from 'node:net'
+import { afterEach, describe, expect, test } from 'vitest'
 import type { TransportRequest } from '../../src/ports.ts'
-import { nodeTransport } from '../../src/runtime/node-transport.ts'
+import { nodeTransport, type NodeTransport } from '../../src/runtime/node-transport.ts'
 import { listen, textOf, type Listening } from './support.ts'
 
 const transport = nodeTransport()
@@ -44,6 +44,20 @@ test('connections are used again, and no listener stays on the signal', async ()
   // A connection rests for one turn of the event loop, so two take turns.
   expect(server.connections()).toBeLessThanOrEqual(2)
   expect(listeners()).toBe(0)
+})
+
+test('what may not leave any more when the connection is there does not leave, and says why', async () => {
+  const server = await serve((_, response) => response.end('x'))
+  const { controller, listeners } = counted()
+  const asked: number[] = []
+  const refused = transport.send({ ...get(server.url), mayLeave: () => { asked.push(server.connections()); return false } }, controller.signal)
+  await expect(refused).rejects.toMatchObject({ code: 'EOVERTAKEN' })
+  // It was asked when the connection stood, not before.
+  expect(asked).toEqual([1])
+  expect(server.requests).toEqual([])
+  expect(listeners()).toBe(0)
+  expect(await textOf((await transport.send({ ...get(server.url), mayLeave: () => true }, never())).body)).toBe('x')
+  expect(server.requests).toHaveLength(1)
 })
 
 test('a large answer arrives whole though its reader is slow, and waits in the socket rather than in memory', async () => {
@@ -167,4 +181,112 @@ test('a closed transport sends nothing and fails what is under way', async () =>
   await own.close()
   await failed
   await expect(own.send(get(server.url), never())).rejects.toMatchObject({ code: 'ECLOSED' })
+})
+
+describe('only where it is nearby', () => {
+  const local = (url: string, ...hosts: string[]): TransportRequest => ({ method: 'POST', url, headers: { 'x-key': 'secret' }, body: Buffer.from('prompt'), onlyLocal: { hosts } })
+  const portOf = (server: Listening): string => new URL(server.url).port
+
+  /** Names that mean what the list says, one answer for each connection, the last for all that follow. */
+  function names(...answers: (string | string[])[]): { readonly lookup: LookupFunction; readonly asked: string[] } {
+    const asked: string[] = []
+    return {
+      asked,
+      lookup: (hostname, options, callback) => {
+        asked.push(hostname)
+        const addresses = [answers.length > 1 ? answers.shift()! : answers[0]!].flat().map(address => ({ address, family: address.includes(':') ? 6 : 4 }))
+        if (options.all === true) callback(null, addresses)
+        else callback(null, addresses[0]!.address, addresses[0]!.family)
+      },
+    }
+  }
+
+  const opened: NodeTransport[] = []
+  afterEach(async () => { await Promise.all(opened.splice(0).map(one => one.close())) })
+  const withNames = (lookup: LookupFunction): NodeTransport => {
+    const own = nodeTransport({ lookup })
+    opened.push(own)
+    return own
+  }
+
+  test('loopback by address and by name is connected to', async () => {
+    const server = await serve((_, response, body) => response.end(body))
+    expect(await textOf((await transport.send(local(server.url), never())).body)).toBe('prompt')
+    expect(await textOf((await transport.send(local(`http://localhost:${portOf(server)}`), never())).body)).toBe('prompt')
+    const { lookup, asked } = names(['127.0.0.1'])
+    expect(await textOf((await withNames(lookup).send(local(`http://gpu.example.internal:${portOf(server)}`), never())).body)).toBe('prompt')
+    expect(asked).toEqual(['gpu.example.internal'])
+  })
+
+  test('an address that is not local is refused before anything is looked up or connected to', async () => {
+    const { lookup, asked } = names('127.0.0.1')
+    // Each of them would reach this machine, or nobody.
+    for (const host of ['0.0.0.0', '[::]', '100.64.0.1', '203.0.113.7', '[2001:db8::7]', '[::ffff:203.0.113.7]']) {
+      const server = await serve((_, response) => response.end('x'))
+      await expect(withNames(lookup).send(local(`http://${host}:${portOf(server)}`), never()), host).rejects.toMatchObject({ code: 'ENOTLOCAL' })
+      expect([server.connections(), server.requests.length]).toEqual([0, 0])
+    }
+    expect(asked).toEqual([])
+  })
+
+  test('a name that leads elsewhere is refused, and no byte leaves', async () => {
+    // 0.0.0.0 is no local address and does reach this machine, so that a byte that left would be seen.
+    const server = await serve((_, response) => response.end('x'))
+    let connections = 0
+    const listening = createServer(socket => {
+      connections += 1
+      socket.destroy()
+    })
+    listening.listen(0, '0.0.0.0')
+    await once(listening, 'listening')
+    const { port } = listening.address() as AddressInfo
+    const own = withNames(names('0.0.0.0').lookup)
+    await expect(own.send(local(`http://gpu.example.internal:${port}`), never())).rejects.toMatchObject({ code: 'ENOTLOCAL' })
+    await expect(own.send(local(`http://gpu.example.internal:${portOf(server)}`, 'other.example.internal'), never())).rejects.toMatchObject({ code: 'ENOTLOCAL' })
+    expect([connections, server.connections()]).toEqual([0, 0])
+    // The same name is reached where nothing says that it must be local.
+    expect(await textOf((await own.send(get(`http://gpu.example.internal:${portOf(await serve((_, response) => response.end('reached')))}`), never())).body)).toBe('reached')
+    listening.close()
+  })
+
+  test('a name or an address that is listed is connected to', async () => {
+    const server = await serve((_, response, body) => response.end(body))
+    const { lookup } = names('0.0.0.0')
+    for (const hosts of [['gpu.example.internal'], ['0.0.0.0']]) {
+      const own = withNames(lookup)
+      expect(await textOf((await own.send(local(`http://GPU.example.internal:${portOf(server)}`, ...hosts), never())).body)).toBe('prompt')
+    }
+    expect(await textOf((await transport.send(local(`http://0.0.0.0:${portOf(server)}`, '0.0.0.0'), never())).body)).toBe('prompt')
+  })
+
+  test('of several addresses only those nearby are tried', async () => {
+    const server = await serve((_, response, body) => response.end(body))
+    const own = withNames(names(['203.0.113.7', '2001:db8::7', '127.0.0.1']).lookup)
+    expect(await textOf((await own.send(local(`http://gpu.example.internal:${portOf(server)}`), never())).body)).toBe('prompt')
+  })
+
+  test('a name that means something else at the next connection is refused there', async () => {
+    const server = await serve((_, response, body) => response.setHeader('connection', 'close').end(body))
+    const { lookup, asked } = names('127.0.0.1', '0.0.0.0')
+    const own = withNames(lookup), request = local(`http://gpu.example.internal:${portOf(server)}`)
+    expect(await textOf((await own.send(request, never())).body)).toBe('prompt')
+    await expect(own.send(request, never())).rejects.toMatchObject({ code: 'ENOTLOCAL' })
+    expect([asked.length, server.requests.length]).toEqual([2, 1])
+  })
+
+  test('a connection that was made unchecked, or for another list, is not used again', async () => {
+    const server = await serve((_, response) => response.end('x'))
+    const { lookup, asked } = names('0.0.0.0')
+    const own = withNames(lookup), url = `http://gpu.example.internal:${portOf(server)}`
+    expect(await textOf((await own.send(get(url), never())).body)).toBe('x')
+    expect(await textOf((await own.send(local(url, 'gpu.example.internal'), never())).body)).toBe('x')
+    expect(server.connections()).toBe(2)
+    await expect(own.send(local(url), never())).rejects.toMatchObject({ code: 'ENOTLOCAL' })
+    expect([asked.length, server.requests.length]).toEqual([3, 2])
+  })
+
+  test('a name that nobody knows keeps its own code', async () => {
+    const own = withNames((hostname, _options, callback) => callback(Object.assign(new Error(hostname), { code: 'ENOTFOUND' }), []))
+    await expect(own.send(local('http://nobody.example.internal'), never())).rejects.toMatchObject({ code: 'ENOTFOUND' })
+  })
 })
