@@ -1,12 +1,14 @@
 /** What an answer that is not a stream says about itself. Tolerant: what is missing or odd is absent. */
 import type { Operation } from '../policy/facts.ts'
 import { errorIn, token, type ProviderError } from './error.ts'
-import { modelName, readUsage } from './sse.ts'
+import { modelName, readGeo, readUsage } from './sse.ts'
 
 export type Answer = {
   readonly usage: { readonly input: number; readonly output: number } | undefined
   /** The model the server says it is. */
   readonly model: string | undefined
+  /** Where the server says that the model ran. */
+  readonly geo: string | undefined
   readonly finishReasons: readonly string[]
   /** It holds what the operation asks for: choices, or vectors. `{}` is JSON and no answer. */
   readonly complete: boolean
@@ -28,6 +30,7 @@ export function readAnswer(bytes: Uint8Array, operation: Operation): Answer | un
   return {
     usage: readUsage(body['usage']),
     model: modelName(body['model']),
+    geo: readGeo(body['usage']),
     finishReasons: choices.flatMap(choice => token((choice as { finish_reason?: unknown } | null)?.finish_reason) ?? []),
     complete: operation === 'embedding' ? holdsObjects(body['data']) : holdsObjects(choices),
     error: errorIn(body),

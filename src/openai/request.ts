@@ -27,6 +27,17 @@ export type ReadRequest = { readonly ok: true; readonly needs: Needs } | { reado
 
 const BYTES_PER_TOKEN_AT_MOST = 5
 const CHOICES_MAX = 128
+
+/**
+ * Members by which a caller would ask a provider to work in another place or to keep what it is sent: freedom that a caller
+ * may only give up. `inference_geo` is Anthropic's, `store` and `prompt_cache_retention` are OpenAI's.
+ */
+const NOT_THE_CALLERS: readonly (readonly [name: string, isAllowed: (value: unknown) => boolean, what: string])[] = [
+  ['inference_geo', () => false, 'a place of processing'],
+  ['store', value => value === false, 'the prompt to be kept'],
+  ['prompt_cache_retention', value => value === 'in_memory' || value === 'in-memory', 'the prompt to be kept for longer'],
+]
+
 const isObject = (v: unknown): v is Record<string, unknown> => typeof v === 'object' && v !== null && !Array.isArray(v)
 
 /** Reads the members that routing needs from a parsed body. */
@@ -39,6 +50,10 @@ export function readRequest(operation: Operation, body: Readonly<Record<string, 
   if (stream !== undefined && stream !== null && typeof stream !== 'boolean') return wrong('stream', "'stream' must be true or false.")
   const maxTokens = body['max_completion_tokens'] ?? body['max_tokens'] ?? undefined
   if (maxTokens !== undefined && !(Number.isSafeInteger(maxTokens) && (maxTokens as number) > 0)) return wrong('max_tokens', "'max_tokens' must be a whole number above 0.")
+
+  for (const [name, isAllowed, what] of NOT_THE_CALLERS) {
+    if (body[name] !== undefined && body[name] !== null && !isAllowed(body[name])) return wrong(name, `'${name}' asks for ${what}, and that is for the policies to say: leave it out.`)
+  }
 
   const n = body['n'] ?? 1
   if (!(Number.isSafeInteger(n) && (n as number) >= 1 && (n as number) <= CHOICES_MAX)) return wrong('n', `'n' must be a whole number from 1 to ${CHOICES_MAX}.`)

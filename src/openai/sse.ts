@@ -8,6 +8,8 @@ import { errorIn, token, type ErrorEnvelope, type ProviderError } from './error.
 /** An event longer than this is not read, not passed on and counted as malformed. */
 export const EVENT_BYTES_MAX = 1024 * 1024
 const CHOICES_MAX = 128
+/** Of what is kept of a stream's text. */
+const TEXT_CHARACTERS_MAX = 1024 * 1024
 
 export type StreamScanner = {
   /**
@@ -28,6 +30,8 @@ export type StreamScanner = {
   readonly usage: { readonly input: number; readonly output: number } | undefined
   /** The model the server says it is. */
   readonly model: string | undefined
+  /** Where the server says that the model ran: the last `usage.inference_geo` seen. */
+  readonly geo: string | undefined
   /** The first error event, as tokens. */
   readonly error: ProviderError | undefined
   readonly malformed: number
@@ -35,20 +39,33 @@ export type StreamScanner = {
   readonly overflow: boolean
   /** Well-formed events that held content so far, about one token each. */
   readonly pieces: number
+  /** Well-formed events of the answer so far, with content or without; comments and errors are none. */
+  readonly events: number
+  /**
+   * What the first choice has said so far, so that somebody else could go on after it. Undefined where that cannot be done:
+   * more than plain text was said (a call, a refusal, sound, several choices), or too much.
+   */
+  readonly text: string | undefined
 }
+
+/** Sees every well-formed event of a stream, and says what is passed on in its place: bytes, or nothing. */
+export type Rewrite = (event: Readonly<Record<string, unknown>>, bytes: Uint8Array) => Uint8Array | undefined
 
 const LINE_FEED = 0x0a, RETURN = 0x0d
 
-export function streamScanner({ choices: asked = 1 }: { readonly choices?: number } = {}): StreamScanner {
+export function streamScanner({ choices: asked = 1, rewrite }: { readonly choices?: number; readonly rewrite?: Rewrite } = {}): StreamScanner {
   let hasContent = false
   let finishReason: string | undefined
   let done = false
   let usage: { input: number; output: number } | undefined
   let model: string | undefined
+  let geo: string | undefined
   let error: ProviderError | undefined
   let malformed = 0
   let overflow = false
   let pieces = 0
+  let events = 0
+  let text: string | undefined = ''
   const choices = new Map<number, boolean>()
 
   let held = new Uint8Array(0)
@@ -73,23 +90,23 @@ export function streamScanner({ choices: asked = 1 }: { readonly choices?: numbe
     heldBytes += part.length
   }
 
-  /** Reads one whole event. */
-  function read(bytes: Uint8Array): 'pass' | 'keep' | 'malformed' {
-    let text: string
+  /** Reads one whole event, and gives what is passed on of it: nothing of an error, which whoever reads on tells in its own way. */
+  function read(bytes: Uint8Array): Uint8Array | 'keep' | 'malformed' {
+    let lines: string
     try {
-      text = decoder.decode(bytes)
+      lines = decoder.decode(bytes)
     } catch {
       return 'malformed'
     }
     let name = ''
     let data: string | undefined
-    for (const line of text.split(/\r\n|\n|\r/)) {
+    for (const line of lines.split(/\r\n|\n|\r/)) {
       if (line.startsWith('data:')) {
         const value = line.slice(line[5] === ' ' ? 6 : 5)
         data = data === undefined ? value : `${data}\n${value}`
       } else if (line.startsWith('event:')) name = line.slice(6).trim()
     }
-    if (data === undefined) return 'pass'
+    if (data === undefined) return bytes
     if (data.trim() === '[DONE]') {
       done = true
       return 'keep'
@@ -100,11 +117,12 @@ export function streamScanner({ choices: asked = 1 }: { readonly choices?: numbe
     } catch {
       if (name !== 'error') return 'malformed'
       error ??= {}
-      return 'pass'
+      return 'keep'
     }
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'malformed'
     look(value as Record<string, unknown>, name)
-    return 'pass'
+    if (error !== undefined) return 'keep'
+    return rewrite === undefined ? bytes : rewrite(value as Record<string, unknown>, bytes) ?? 'keep'
   }
 
   function look(event: Record<string, unknown>, name: string): void {
@@ -112,7 +130,9 @@ export function streamScanner({ choices: asked = 1 }: { readonly choices?: numbe
     if (wrong !== undefined) error ??= wrong
     model = modelName(event['model']) ?? model
     usage = readUsage(event['usage']) ?? usage
-    if (!Array.isArray(event['choices'])) return
+    geo = readGeo(event['usage']) ?? geo
+    if (wrong !== undefined || !Array.isArray(event['choices'])) return
+    events += 1
     for (const item of event['choices'].slice(0, CHOICES_MAX) as unknown[]) {
       if (typeof item !== 'object' || item === null) continue
       const choice = item as Record<string, unknown>
@@ -121,6 +141,7 @@ export function streamScanner({ choices: asked = 1 }: { readonly choices?: numbe
         pieces += 1
       }
       const index = typeof choice['index'] === 'number' ? choice['index'] : 0
+      text = said(text, index, choice)
       const reason = choice['finish_reason']
       const ended = typeof reason === 'string' && reason !== ''
       if (ended) finishReason = token(reason)
@@ -138,7 +159,7 @@ export function streamScanner({ choices: asked = 1 }: { readonly choices?: numbe
         if (!whole) hold(chunk.subarray(start, end))
         const event = whole ? chunk.subarray(start, end) : held.slice(0, heldBytes)
         const how = oversized ? 'malformed' : read(event)
-        if (how === 'pass') good.push(event)
+        if (typeof how !== 'string') good.push(how)
         if (how === 'malformed') malformed += 1
         overflow ||= oversized
         heldBytes = 0
@@ -177,7 +198,7 @@ export function streamScanner({ choices: asked = 1 }: { readonly choices?: numbe
       overflow ||= oversized
       heldBytes = 0
       oversized = false
-      if (how === 'pass') return concat([event, encoder.encode('\n\n')])
+      if (typeof how !== 'string') return how === event ? concat([event, encoder.encode('\n\n')]) : how
       if (how === 'malformed') malformed += 1
       return undefined
     },
@@ -187,10 +208,13 @@ export function streamScanner({ choices: asked = 1 }: { readonly choices?: numbe
     get done() { return done },
     get usage() { return usage },
     get model() { return model },
+    get geo() { return geo },
     get error() { return error },
     get malformed() { return malformed },
     get overflow() { return overflow },
     get pieces() { return pieces },
+    get events() { return events },
+    get text() { return text },
   }
 }
 
@@ -215,9 +239,34 @@ export function readUsage(value: unknown): { readonly input: number; readonly ou
   return { input: isCount(input) ? input : 0, output: isCount(output) ? output : 0 }
 }
 
+/** Where the model ran, as a usage object says it: a short token, or nothing. */
+export const readGeo = (value: unknown): string | undefined =>
+  (typeof value === 'object' && value !== null ? token((value as Record<string, unknown>)['inference_geo']) : undefined)
+
 /** A model's name as a server gives it; anything longer or stranger is not repeated, for it could be anything. */
 export const modelName = (value: unknown): string | undefined =>
   (typeof value === 'string' && /^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$/.test(value) ? value : undefined)
+
+/** The text of a choice with one more event of it; undefined where text alone is not what it says. */
+function said(before: string | undefined, index: number, choice: Record<string, unknown>): string | undefined {
+  if (before === undefined || index !== 0) return undefined
+  const more = contentOf(choice)
+  if (saysMoreThanText(choice) || more === undefined || before.length + more.length > TEXT_CHARACTERS_MAX) return undefined
+  return before + more
+}
+
+/** Whether one event's choice holds a call, a refusal, sound or probabilities, which no text can stand for. */
+export function saysMoreThanText(choice: Readonly<Record<string, unknown>>): boolean {
+  const delta = (choice['delta'] ?? {}) as Readonly<Record<string, unknown>>
+  return filled(delta['tool_calls']) || filled(delta['refusal']) || [delta['function_call'], delta['audio'], choice['logprobs']].some(v => typeof v === 'object' && v !== null)
+}
+
+/** The text in one event's choice; undefined where it is something else than text. */
+export function contentOf(choice: Readonly<Record<string, unknown>>): string | undefined {
+  const delta = choice['delta'] as { readonly content?: unknown } | null | undefined
+  const content = choice['text'] ?? delta?.content ?? ''
+  return typeof content === 'string' ? content : undefined
+}
 
 const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0
 const filled = (value: unknown): boolean => (typeof value === 'string' || Array.isArray(value)) && value.length > 0

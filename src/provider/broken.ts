@@ -26,6 +26,10 @@ export function failureOf(thrown: unknown, signal: AbortSignal, name: string): F
   if (code === 'UND_ERR_INVALID_ARG' || code === 'ERR_INVALID_URL') {
     return failure('misconfigured', `The address or the key of ${name} cannot be sent as it is written.`, { cause: code })
   }
+  if (code === 'EOVERTAKEN') return failure('overtaken', `The law changed before the request to ${name} had left.`, { cause: code })
+  if (code === 'ENOTLOCAL') {
+    return failure('compliance_mismatch', `${name} is said to be hosted locally, and its address is not a local one; nothing was sent to it.`, { cause: 'its address is not a local one' })
+  }
   if (code?.startsWith('HPE_') === true) return failure('upstream_error', `${name} answered with something that is not HTTP.`, { cause: code })
   return failure('unreachable', `${name} could not be reached, or closed the connection before its answer ended.`, { cause: code })
 }

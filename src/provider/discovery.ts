@@ -11,7 +11,10 @@ import type { Operation } from '../policy/facts.ts'
 import type { Ports, Transport } from '../ports.ts'
 import { BrokenAnswer, failureOf } from './broken.ts'
 import { fetchOverTransport } from './fetch-over-transport.ts'
+import { isCloudName } from './held.ts'
+import { onlyLocalOf } from './local.ts'
 import { ollamaClient } from './ollama-client.ts'
+import { ownTransport } from './local.ts'
 import { refusal } from './refusal.ts'
 import { keyOf } from './secret.ts'
 
@@ -19,36 +22,46 @@ import { keyOf } from './secret.ts'
 const MODELS_MAX = 1_000
 const MODEL_NAME_CHARACTERS_MAX = 256
 
-export type Discovery = { readonly ok: true; readonly models: readonly DiscoveredModel[] } | { readonly ok: false; readonly failure: Failure }
+/** What a server holds, as it says. */
+export type Holding = {
+  readonly models: readonly DiscoveredModel[]
+  /** Names that it answers to and passes on to somebody else's machines: never local, whatever its address. */
+  readonly elsewhere: readonly string[]
+  /** False: the list was longer than it is read, so a name that is not in it may be held all the same. */
+  readonly isWhole: boolean
+}
+export type Discovery = (Holding & { readonly ok: true }) | { readonly ok: false; readonly failure: Failure }
 type DiscoveryPorts = Pick<Ports, 'transport' | 'secrets' | 'clock'>
 
 /** Asks one provider. How long it may take is the signal's to say; a server that is not there is an ordinary result. */
 export async function discover(provider: Provider, ports: DiscoveryPorts, signal: AbortSignal): Promise<Discovery> {
   const { name, connection } = provider
   if (connection === undefined) return { ok: false, failure: failure('misconfigured', `${name} has no connection.`) }
+  const own = { ...ports, transport: ownTransport(provider, ports.transport) }
   try {
     return connection.dialect === 'ollama'
-      ? await discoverOllama(name, connection, ports, signal)
-      : await discoverOpenai(name, connection, ports, signal)
+      ? await discoverOllama(provider, connection, own, signal)
+      : await discoverOpenai(provider, connection, own, signal)
   } catch (error) {
     return { ok: false, failure: failureOf(error, signal, name) }
   }
 }
 
-async function discoverOllama(name: string, connection: Connection, ports: DiscoveryPorts, signal: AbortSignal): Promise<Discovery> {
+async function discoverOllama(provider: Provider, connection: Connection, ports: DiscoveryPorts, signal: AbortSignal): Promise<Discovery> {
+  const { name } = provider
   const made = ollamaClient(connection, ports, { signal, name, connectTimeoutMs: DEFAULT_TIMEOUTS.connect })
   if (!made.ok) return made
   const listed: unknown = (await made.client.list()).models
   if (!Array.isArray(listed)) throw new BrokenAnswer(failure('upstream_error', `${name} gave no list of models.`))
-  const models: DiscoveredModel[] = []
+  const models: DiscoveredModel[] = [], elsewhere: string[] = []
   for (const entry of listed.slice(0, MODELS_MAX) as Partial<ModelResponse>[]) {
     const model = entry?.model ?? entry?.name
-    if (!isName(model) || isElsewhere(model, entry)) continue
-    const shown = await show(made.client, model)
-    if (shown === undefined || isElsewhere(model, shown)) continue
-    models.push({ provider: name, upstreamModel: model, ...describe(shown) })
+    if (!isName(model)) continue
+    const shown = isElsewhere(model, entry) ? undefined : await show(made.client, model)
+    if (isElsewhere(model, shown ?? entry)) elsewhere.push(model)
+    else if (shown !== undefined) models.push({ provider: name, upstreamModel: model, ...describe(shown) })
   }
-  return { ok: true, models }
+  return { ok: true, models, elsewhere, isWhole: listed.length <= MODELS_MAX }
 }
 
 /** Undefined when the model went between the list and the question. */
@@ -63,11 +76,11 @@ async function show(client: Ollama, model: string): Promise<Partial<ShowResponse
 
 /**
  * Ollama passes some models on to its maker's cloud under the address of the local server: they are never local, so they
- * are never listed. INVARIANT: either sign is enough, the name or the remote host.
+ * are never offered as held. INVARIANT: either sign is enough, the name or the remote host.
  */
 function isElsewhere(model: string, said: object): boolean {
   const { remote_host: host, remote_model: remote } = said as { remote_host?: unknown; remote_model?: unknown }
-  return /[:-]cloud$/i.test(model) || (host !== undefined && host !== null && host !== '') || (remote !== undefined && remote !== null && remote !== '')
+  return isCloudName(model) || (host !== undefined && host !== null && host !== '') || (remote !== undefined && remote !== null && remote !== '')
 }
 
 /** Servers of before 2025 give no capabilities; then nothing is claimed about them. */
@@ -94,7 +107,9 @@ function contextIn(info: unknown): number | undefined {
   return found?.[1] as number | undefined
 }
 
-async function discoverOpenai(name: string, connection: Connection, { transport, secrets, clock }: DiscoveryPorts, signal: AbortSignal): Promise<Discovery> {
+async function discoverOpenai(provider: Provider, connection: Connection, { transport, secrets, clock }: DiscoveryPorts, signal: AbortSignal): Promise<Discovery> {
+  const { name } = provider
+  const isLocal = onlyLocalOf(provider) !== undefined
   const key = keyOf(connection, secrets)
   if (!key.ok) return { ok: false, failure: failure('misconfigured', `The key of ${name} is not set.`) }
   const guarded: Transport = {
@@ -110,16 +125,21 @@ async function discoverOpenai(name: string, connection: Connection, { transport,
     maxRetries: 0, logLevel: 'off',
     fetch: fetchOverTransport(guarded, { signal, connectTimeoutMs: DEFAULT_TIMEOUTS.connect }),
   })
-  const models: DiscoveredModel[] = []
+  const models: DiscoveredModel[] = [], elsewhere: string[] = []
   const listed: unknown = (await client.models.list({ signal })).data
   if (!Array.isArray(listed)) throw new BrokenAnswer(failure('upstream_error', `${name} gave no list of models.`))
   for (const entry of listed.slice(0, MODELS_MAX) as (Record<string, unknown> | null)[]) {
     if (!isName(entry?.['id'])) continue
+    // Ollama speaks this dialect too, and then its name is the only sign of a model of its cloud.
+    if (isLocal && isCloudName(entry['id'])) {
+      elsewhere.push(entry['id'])
+      continue
+    }
     // vLLM says max_model_len; several others context_length. OpenAI says nothing.
     const context = [entry['max_model_len'], entry['context_length']].find(isCount)
     models.push({ provider: name, upstreamModel: entry['id'], ...(context === undefined ? {} : { context }) })
   }
-  return { ok: true, models }
+  return { ok: true, models, elsewhere, isWhole: listed.length <= MODELS_MAX }
 }
 
 const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isInteger(value) && value > 0

@@ -30,17 +30,12 @@ export function ollamaClient(
     async send(request, both) {
       const headers = { 'content-type': 'application/json', accept: 'application/json', ...key.headers }
       const response = await transport.send({ ...request, headers }, both)
-      if (response.status !== 200) throw new BrokenAnswer(modelNamed(await refusal(response, { name, clock })))
+      if (response.status !== 200) throw new BrokenAnswer(await refusal(response, { name, clock }))
       const lines = response.headers['content-type']?.includes('ndjson') === true
       return { ...response, body: lines ? wholeLines(response.body, name) : bounded(response.body, name) }
     },
   }
   return { ok: true, client: new Ollama({ host: connection.baseUrl, fetch: fetchOverTransport(guarded, { signal, connectTimeoutMs }) }) }
-}
-
-/** Ollama gives no codes; its 404 on these paths means the model. */
-function modelNamed(refused: Failure): Failure {
-  return refused.upstream?.status === 404 ? { ...refused, upstream: { ...refused.upstream, code: 'model_not_found' } } : refused
 }
 
 const broken = (name: string, wrong: string): BrokenAnswer => new BrokenAnswer(failure('upstream_error', `${name} ${wrong}.`, { upstream: { status: 200 } }))

@@ -8,6 +8,7 @@ import { failure, type Failure } from '../failure.ts'
 import { readBody } from '../openai/body.ts'
 import type { Ports } from '../ports.ts'
 import { BrokenAnswer, failureOf } from './broken.ts'
+import { transportFor } from './local.ts'
 import { embeddings, streamedChat, wholeChat } from './ollama-answer.ts'
 import { ollamaClient } from './ollama-client.ts'
 import { ollamaChat, ollamaEmbed } from './ollama-request.ts'
@@ -25,7 +26,8 @@ export function ollama(ports: OllamaPorts): ProviderPort {
       }
       const read = readBody(call.body)
       if (!read.ok) return failed(failure('invalid_request', read.wrong, read.param === undefined ? {} : { param: read.param }))
-      const made = ollamaClient(connection, ports, { signal, name, connectTimeoutMs: deployment.timeouts.connect })
+      const transport = transportFor(deployment, call, ports.transport)
+      const made = ollamaClient(connection, { ...ports, transport }, { signal, name, connectTimeoutMs: deployment.timeouts.connect })
       if (!made.ok) return made
       try {
         return call.operation === 'chat'
@@ -58,7 +60,7 @@ async function chat({ client, body, deployment, call, signal, ports }: {
   if (!call.stream) return whole(wholeChat(await client.chat({ ...translated.request, stream: false }), making))
   const answers = await client.chat({ ...translated.request, stream: true })
   const options = body['stream_options'] as { include_usage?: unknown } | null | undefined
-  return { ok: true, contentType: 'text/event-stream', body: closing(streamedChat(answers, { ...making, includeUsage: options?.include_usage === true })) }
+  return { ok: true, contentType: 'text/event-stream', headers: {}, body: closing(streamedChat(answers, { ...making, includeUsage: options?.include_usage === true })) }
 
   /** Whatever ends the reading closes the connection; the package alone would leave it open. */
   async function* closing(events: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
@@ -84,7 +86,7 @@ async function embed({ client, body, deployment }: {
 }
 
 function whole(bytes: Uint8Array): ProviderResult {
-  return { ok: true, contentType: 'application/json', body: once(bytes) }
+  return { ok: true, contentType: 'application/json', headers: {}, body: once(bytes) }
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {

@@ -7,6 +7,7 @@ import { editBody } from '../openai/body.ts'
 import type { Operation } from '../policy/facts.ts'
 import type { Ports, TransportResponse } from '../ports.ts'
 import { failureOf } from './broken.ts'
+import { transportFor } from './local.ts'
 import type { ProviderPort, ProviderResult } from './provider.ts'
 import { refusal } from './refusal.ts'
 import { keyOf } from './secret.ts'
@@ -24,7 +25,7 @@ export function openaiCompatible({ transport, secrets, clock }: Pick<Ports, 'tra
       if (!key.ok) return failed('misconfigured', `The key of ${name} is not set.`)
       let response: TransportResponse
       try {
-        response = await transport.send({
+        response = await transportFor(deployment, call, transport).send({
           method: 'POST',
           url: `${connection.baseUrl}${path}`,
           headers: { 'content-type': 'application/json', accept: call.stream ? 'text/event-stream' : 'application/json', ...key.headers },
@@ -40,7 +41,7 @@ export function openaiCompatible({ transport, secrets, clock }: Pick<Ports, 'tra
         await drop(response)
         return failed('upstream_error', `${name} answered with another kind of content than ${contentType}.`, { upstream: { status: 200 } })
       }
-      return { ok: true, contentType, body: response.body }
+      return { ok: true, contentType, headers: response.headers, body: response.body }
     },
   }
 }

@@ -14,6 +14,8 @@ export type ProviderCall = {
   /** The request as it may leave, OpenAI's JSON, as bytes; `model` is still what the caller wrote. */
   readonly body: Uint8Array
   readonly requestId: string
+  /** Asked when the first byte is about to leave: whether the law is still the one that permitted it. Absent on probes. */
+  readonly mayLeave?: () => boolean
 }
 
 export type Usage = { readonly input: number; readonly output: number }
@@ -22,6 +24,8 @@ export type Usage = { readonly input: number; readonly output: number }
 export type ProviderAnswer = {
   readonly ok: true
   readonly contentType: 'application/json' | 'text/event-stream'
+  /** The response's headers, names in lower case; empty where the dialect gives none. */
+  readonly headers: Readonly<Record<string, string>>
   /** JSON bytes, or SSE bytes in OpenAI's dialect, untouched where the server speaks it. Iterated once. */
   readonly body: AsyncIterable<Uint8Array>
 }

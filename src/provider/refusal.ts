@@ -12,29 +12,29 @@ const ERROR_BODY_BYTES_MAX = 64 * 1024
 const ERROR_BODY_MS_MAX = 1_000
 const RETRY_AFTER_MS_MAX = 24 * 60 * 60 * 1000
 
-/** Codes that say: not here, or not any more. */
-const WITHDRAWN = /^(model_not_found|model_not_available|model_deprecated|deployment_?not_?found|account_(suspended|deactivated))$|unsupported_country|_(country|region|territory)|(country|region|territory)_/i
+/**
+ * Codes that say: not here, or not any more. They are the servers' own words or read out of their messages by openai/error.ts;
+ * none is given for anything that a caller writes, or a caller could take a deployment away from everybody.
+ */
+const WITHDRAWN = new RegExp([
+  '^model_?(not_?found|not_?available|deprecated|decommissioned|retired|removed)$', '^invalid_model$', '^deployment_?not_?found$',
+  '^(account|organization|workspace)_(suspended|deactivated|disabled|restricted|terminated)$', '^deactivated_workspace$', '^access_terminated$',
+  '^unsupported_(country|region|territory|location)(_|$)', '^(country|region|territory|location)_(not_(supported|available|allowed)|unsupported|blocked|restricted)$',
+].join('|'), 'i')
 /** Codes that say: our key or our bill. */
 const OUR_ACCOUNT = /^(invalid_api_key|incorrect_api_key|insufficient_quota|billing_hard_limit_reached|billing_not_active|invalid_organization)$/i
 
 /** Reads the error body of an answer, bounded, and says what it means. Never throws. */
 export async function refusal(response: TransportResponse, { name, clock }: { readonly name: string; readonly clock: Clock }): Promise<Failure> {
+  const { status, headers } = response
   const error = await readError(response, clock)
-  return refusalOf(response, error, { name, clock })
-}
-
-/** The same for an error that was already read. */
-export function refusalOf(
-  { status, headers }: Pick<TransportResponse, 'status' | 'headers'>,
-  error: ProviderError,
-  { name, clock }: { readonly name: string; readonly clock: Clock },
-): Failure {
   const said = { upstream: { status, ...error } }
   const code = error.code ?? ''
   const wait = retryAfterMs(headers, clock)
   const waiting = wait === undefined ? said : { ...said, retryAfterMs: wait }
-  if (status >= 400 && (status === 404 || status === 410 || status === 451 || WITHDRAWN.test(code))) {
-    return failure('upstream_error', `${name} does not offer this model, or not to us.`, said)
+  if (saysWithdrawn(status, code)) return failure('upstream_error', `${name} does not offer this model, or not to us.`, said)
+  if (status === 404 || status === 405) {
+    return failure('misconfigured', `${name} has no such path: its address, or what the catalog says it can be asked for, is wrong.`, said)
   }
   if (status === 401 || status === 402 || status === 403 || (status >= 400 && OUR_ACCOUNT.test(code))) {
     return failure('misconfigured', `${name} refused our key or our account.`, said)
@@ -55,9 +55,12 @@ export function refusalOf(
  */
 export function isWithdrawn(failed: Failure): boolean {
   const { upstream } = failed
-  if (upstream === undefined || failed.code !== 'upstream_error') return false
-  return upstream.status === 404 || upstream.status === 410 || upstream.status === 451 || WITHDRAWN.test(upstream.code ?? '')
+  return upstream !== undefined && failed.code === 'upstream_error' && saysWithdrawn(upstream.status, upstream.code ?? '')
 }
+
+/** A 404 alone says only that there is no such path; a 5xx, whatever its code, that something is broken. */
+const saysWithdrawn = (status: number, code: string): boolean =>
+  status === 410 || status === 451 || (status < 500 && WITHDRAWN.test(code))
 
 function refused(name: string, code: string): string {
   if (code === 'context_length_exceeded') return `The request is longer than the context of ${name}.`
@@ -70,7 +73,7 @@ async function readError(response: TransportResponse, clock: Clock): Promise<Pro
   const forget = clock.after(ERROR_BODY_MS_MAX, () => late.resolve({}))
   const iterator = response.body[Symbol.asyncIterator]()
   try {
-    return await Promise.race([late.promise, readAll({ [Symbol.asyncIterator]: () => iterator })])
+    return await Promise.race([late.promise, readAll({ [Symbol.asyncIterator]: () => iterator }, response.status)])
   } finally {
     forget()
     // Ends the connection where the body has not ended by itself.
@@ -78,7 +81,7 @@ async function readError(response: TransportResponse, clock: Clock): Promise<Pro
   }
 }
 
-async function readAll(body: AsyncIterable<Uint8Array>): Promise<ProviderError> {
+async function readAll(body: AsyncIterable<Uint8Array>, status: number): Promise<ProviderError> {
   const bytes = new Uint8Array(ERROR_BODY_BYTES_MAX)
   let length = 0
   try {
@@ -91,7 +94,7 @@ async function readAll(body: AsyncIterable<Uint8Array>): Promise<ProviderError> 
   } catch {
     return {}
   }
-  return readProviderError(bytes.subarray(0, length))
+  return readProviderError(bytes.subarray(0, length), status)
 }
 
 /** Retry-After as seconds or as a date (RFC 9110, section 10.2.3), or in milliseconds as OpenAI and Azure also send it. */

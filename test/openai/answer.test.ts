@@ -15,6 +15,12 @@ describe('a whole answer', () => {
     expect(readAnswer(encode({ usage: { prompt_tokens: 5, total_tokens: 5 } }), 'embedding')?.usage).toEqual({ input: 5, output: 0 })
   })
 
+  test('says where the model ran, as a token and nothing else', () => {
+    const geo = (usage: unknown): string | undefined => readAnswer(encode({ choices: [{}], usage }), 'chat')?.geo
+    expect(geo({ inference_geo: 'not_available' })).toBe('not_available')
+    for (const usage of [undefined, null, {}, 'us', { inference_geo: 'in canary town' }, { inference_geo: ['us'] }]) expect(geo(usage)).toBeUndefined()
+  })
+
   test('an error in spite of status 200 is seen, by its tokens', () => {
     expect(readAnswer(encode({ error: { code: 'overloaded', message: 'canary' } }), 'chat')?.error).toEqual({ code: 'overloaded' })
   })
@@ -43,6 +49,22 @@ describe('a provider\'s error', () => {
     expect(readProviderError(encode({ error: { code: 'the prompt was canary', type: 'x'.repeat(65) } }))).toEqual({})
     expect(readProviderError(encode({ error: 'canary' }))).toEqual({})
     expect(readProviderError(encode('<html>canary</html>'))).toEqual({})
+  })
+
+  test('a code that says something is not replaced by what a message sounds like, one that says nothing is', () => {
+    const message = 'The model `canary` does not exist.'
+    expect(readProviderError(encode({ error: { message, code: 'tool_not_found' } }), 404)).toEqual({ code: 'tool_not_found' })
+    expect(readProviderError(encode({ error: { message, code: '404' } }), 404)).toEqual({ code: 'model_not_found' })
+    expect(readProviderError(encode({ error: { message, code: 'not_found', type: 'not_found' } }), 404)).toEqual({ code: 'model_not_found', type: 'not_found' })
+    expect(readProviderError(encode({ error: { message: 'canary', code: '404' } }), 404)).toEqual({ code: '404' })
+    expect(readProviderError(encode({ error: { message } }), 400)).toEqual({})
+    expect(readProviderError(encode({ error: { message } }))).toEqual({})
+  })
+
+  test('is read out of a list and out of nothing, and nothing is read out of other JSON', () => {
+    expect(readProviderError(encode([{ error: { code: 'busy' } }]))).toEqual({ code: 'busy' })
+    expect(readProviderError(encode({ object: 'error', type: 'invalid_model', message: 'canary', code: '1500' }))).toEqual({ code: 'model_not_found', type: 'invalid_model' })
+    for (const other of ['[]', 'null', '7', '"canary"', '{"detail":"canary"}', '[[]]', '{"error":false}']) expect(readProviderError(encode(other), 404)).toEqual({})
   })
 
   test('a message about the context is the code for it', () => {

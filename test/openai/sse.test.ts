@@ -21,6 +21,14 @@ const seen = ({ hasContent, finished, finishReason, done, usage, model, error, m
   ({ hasContent, finished, finishReason, done, usage, model, error, malformed })
 
 describe('what a stream says', () => {
+  test('where the model ran is what its usage says last, as a token and nothing else', () => {
+    const usage = (geo: unknown): string => event({ choices: [], usage: { prompt_tokens: 1, completion_tokens: 1, inference_geo: geo } })
+    expect(scan(event(delta({ content: 'x' }))).scanner.geo).toBeUndefined()
+    expect(scan(usage('us'), usage(null), event(delta({ content: 'x' }))).scanner.geo).toBe('us')
+    expect(scan(usage('global'), usage('us')).scanner.geo).toBe('us')
+    for (const odd of ['in canary town', 'x'.repeat(65), { us: true }, 7, '']) expect(scan(usage(odd)).scanner.geo).toBeUndefined()
+  })
+
   test.each([
     ['content', { content: 'x' }], ['refusal', { refusal: 'x' }], ['reasoning_content', { reasoning_content: 'x' }],
     ['tool_calls', { tool_calls: [{ index: 0 }] }], ['function_call', { function_call: { name: 'f' } }],

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
-import type { Dialect, Provider } from '../../src/catalog/catalog.ts'
+import { DEFAULT_TIMEOUTS, type Dialect, type Provider } from '../../src/catalog/catalog.ts'
+import type { Transport, TransportRequest } from '../../src/ports.ts'
 import { discover } from '../../src/provider/discovery.ts'
 import { KEY, listen, testPorts, type Listening } from './support.ts'
 
@@ -17,7 +18,16 @@ async function serve(...args: Parameters<typeof listen>): Promise<Listening> {
 }
 
 const providerAt = (baseUrl: string, dialect: Dialect, key?: string): Provider =>
-  ({ name: 'house', title: undefined, connection: { dialect, baseUrl, key }, discover: 'models', rehearsal: undefined })
+  ({ name: 'house', title: undefined, connection: { dialect, baseUrl, key }, discover: 'models', rehearsal: undefined, localHosts: [] })
+
+/** The same, said to stand at home. */
+const localAt = (baseUrl: string, dialect: Dialect): Provider => ({
+  ...providerAt(baseUrl, dialect),
+  defaults: {
+    facts: { hosting: { value: 'local', goodUntil: Infinity } }, zone: 'UTC', price: undefined, context: undefined, maxOutput: undefined, can: [],
+    quality: undefined, timeouts: DEFAULT_TIMEOUTS, reports: undefined,
+  },
+})
 
 /** An Ollama server that holds these models: what the list says beside the name, and what it shows of each. */
 const holding = (models: Readonly<Record<string, { listed?: object; shown?: object | undefined }>>): Promise<Listening> => serve((request, response, body) => {
@@ -39,7 +49,7 @@ describe('an Ollama server', () => {
       { provider: 'house', upstreamModel: 'qwen3:8b', context: 40_960, can: ['tools', 'json-schema', 'reasoning'], operations: ['chat'] },
       { provider: 'house', upstreamModel: 'nomic-embed-text', context: 2_048, can: [], operations: ['embedding'] },
       { provider: 'house', upstreamModel: 'old:7b' },
-    ] })
+    ], elsewhere: [], isWhole: true })
   })
 
   test('never lists what it passes on to a cloud, and lists its own twin', async () => {
@@ -51,6 +61,9 @@ describe('an Ollama server', () => {
     })
     const found = await discover(providerAt(server.url, 'ollama'), ports, never())
     expect(found.ok && found.models.map(model => model.upstreamModel)).toEqual(['gpt-oss:20b', 'cloudy:1b'])
+    expect(found.ok && found.elsewhere).toEqual(['gpt-oss:120b-cloud', 'glm-4.6:cloud', 'CAPS:1b-CLOUD', 'alias:1b', 'alias:2b', 'alias:3b'])
+    // What is in its cloud by name or by the list is not even asked about.
+    expect(server.requests.filter(r => r.path === '/api/show').map(r => (JSON.parse(r.body) as { model: string }).model)).toEqual(['gpt-oss:20b', 'alias:3b', 'cloudy:1b'])
   })
 })
 
@@ -60,14 +73,34 @@ describe('a server in OpenAI\'s dialect', () => {
       .end(JSON.stringify({ object: 'list', data: [{ id: 'a', max_model_len: 8_192 }, { id: 'b', context_length: 4_096 }, { id: 'c', max_model_len: -1 }, { id: 7 }, null] })))
     expect(await discover(providerAt(`${server.url}/v1`, 'openai', 'env:KEY'), ports, never())).toEqual({ ok: true, models: [
       { provider: 'house', upstreamModel: 'a', context: 8_192 }, { provider: 'house', upstreamModel: 'b', context: 4_096 }, { provider: 'house', upstreamModel: 'c' },
-    ] })
+    ], elsewhere: [], isWhole: true })
     expect(server.requests).toHaveLength(1)
     expect(server.requests[0]).toMatchObject({ path: '/v1/models', headers: { authorization: `Bearer ${KEY}` } })
     expect(Object.keys(server.requests[0]?.headers ?? {}).filter(name => name.startsWith('x-') || name.startsWith('openai') || name === 'user-agent')).toEqual([])
   })
+
+  test('that stands at home never lists a model of Ollama\'s cloud; one that does not is believed', async () => {
+    const server = await serve((_, response) => response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ data: [{ id: 'gpt-oss:20b' }, { id: 'gpt-oss:120b-cloud' }] })))
+    expect(await discover(localAt(server.url, 'openai'), ports, never())).toMatchObject({ models: [{ upstreamModel: 'gpt-oss:20b' }], elsewhere: ['gpt-oss:120b-cloud'] })
+    expect(await discover(providerAt(server.url, 'openai'), ports, never())).toMatchObject({ models: [{ upstreamModel: 'gpt-oss:20b' }, { upstreamModel: 'gpt-oss:120b-cloud' }], elsewhere: [] })
+  })
+
+  test.each([[1_000, true], [1_001, false]])('that lists %i models was read to its end: %s', async (count, isWhole) => {
+    const server = await serve((_, response) => response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ data: Array.from({ length: count }, (_unused, i) => ({ id: `m${i}` })) })))
+    const found = await discover(providerAt(server.url, 'openai'), ports, never())
+    expect(found.ok && [found.models.length, found.isWhole]).toEqual([1_000, isWhole])
+  })
 })
 
 describe.each(['ollama', 'openai'] as const)('whatever the dialect (%s)', dialect => {
+  test('a server that is said to stand at home is asked at a local address only, another one wherever it is', async () => {
+    const onlyLocal: TransportRequest['onlyLocal'][] = []
+    const watching: Transport = { async send(request) { onlyLocal.push(request.onlyLocal); throw new Error('not sent') } }
+    await discover({ ...localAt('http://house.test', dialect), localHosts: ['house.test'] }, { ...ports, transport: watching }, never())
+    await discover(providerAt('http://house.test', dialect), { ...ports, transport: watching }, never())
+    expect(onlyLocal).toEqual([{ hosts: ['house.test'] }, undefined])
+  })
+
   test('nobody there is an ordinary result', async () => {
     const gone = await listen(() => undefined)
     await gone.close()

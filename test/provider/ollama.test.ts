@@ -171,7 +171,7 @@ describe('a streamed answer', () => {
 
 describe('no answer', () => {
   test.each([
-    [404, { code: 'upstream_error', upstream: { status: 404, code: 'model_not_found' } }], [400, { code: 'refused_by_provider', status: 400 }],
+    [404, { code: 'misconfigured', upstream: { status: 404 } }], [400, { code: 'refused_by_provider', status: 400 }],
     [500, { code: 'upstream_error' }], [503, { code: 'upstream_error' }], [429, { code: 'busy' }],
   ])('status %i', async (status, expected) => {
     const json = await serve((_, response) => response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify({ error: `raw text ${PROMPT}` })))

@@ -93,6 +93,7 @@ describe('no answer', () => {
     [413, {}, { code: 'refused_by_provider', status: 413 }],
     [401, { code: 'invalid_api_key' }, { code: 'misconfigured', upstream: { code: 'invalid_api_key' } }],
     [403, {}, { code: 'misconfigured' }],
+    [404, {}, { code: 'misconfigured', upstream: { status: 404 } }],
     [402, {}, { code: 'misconfigured' }],
     [429, { code: 'insufficient_quota' }, { code: 'misconfigured' }],
     [429, {}, { code: 'busy' }],
@@ -108,7 +109,7 @@ describe('no answer', () => {
   })
 
   test.each([
-    [403, { code: 'unsupported_country_region_territory' }], [404, { code: 'model_not_found' }], [404, {}], [410, {}], [451, {}], [400, { code: 'model_not_found' }],
+    [403, { code: 'unsupported_country_region_territory' }], [404, { code: 'model_not_found' }], [410, {}], [451, {}], [400, { code: 'model_not_found' }],
   ])('status %i with %j says withdrawn, not ill', async (status, error) => {
     const failed = await refusedWith(status, error)
     expect(failed).toMatchObject({ code: 'upstream_error', upstream: { status, ...error } })

@@ -15,7 +15,7 @@ export type Listening = {
   /** Requests seen so far, with their whole bodies. */
   readonly requests: readonly { readonly method: string; readonly path: string; readonly headers: IncomingMessage['headers']; readonly body: string }[]
   readonly connections: () => number
-  close(): Promise<void>
+  readonly close: () => Promise<void>
 }
 
 /** Starts `answer` once the request's body was read. */
@@ -70,7 +70,7 @@ export function deployment(baseUrl: string, more: Partial<Deployment> & { readon
   return {
     name: 'test-deployment', model: 'asked', provider: 'test', upstreamModel: 'served', connection: { dialect, baseUrl, key }, operations: ['chat'],
     context: undefined, maxOutput: undefined, can: [], price: undefined, embeddingSpace: undefined, quality: undefined, timeouts: DEFAULT_TIMEOUTS,
-    processedIn: undefined, developerIn: undefined, hosting: undefined, rehearsal: false, discovered: false, ...rest,
+    processedIn: undefined, developerIn: undefined, hosting: undefined, rehearsal: false, discovered: false, pull: false, reports: undefined, localHosts: [], ...rest,
   }
 }
 

@@ -30,19 +30,19 @@ async function* chunks(parts: readonly (Uint8Array | Error)[]): AsyncGenerator<U
 }
 
 export const whole = (text: string): Behaviour => () => ({
-  ok: true, contentType: 'application/json',
+  ok: true, contentType: 'application/json', headers: {},
   body: chunks([encoder.encode(JSON.stringify({ model: 'served', choices: [{ index: 0, message: { role: 'assistant', content: text }, finish_reason: 'stop' }], usage: { prompt_tokens: 3, completion_tokens: 2 } }))]),
 })
 
 export const bytes = (contentType: 'application/json' | 'text/event-stream', ...parts: readonly (string | Error)[]): Behaviour =>
-  () => ({ ok: true, contentType, body: chunks(parts.map(p => (typeof p === 'string' ? encoder.encode(p) : p))) })
+  () => ({ ok: true, contentType, headers: {}, body: chunks(parts.map(p => (typeof p === 'string' ? encoder.encode(p) : p))) })
 
 const delta = (content: Record<string, unknown>, finish: string | null = null): Uint8Array =>
   encodeEvent({ model: 'served', choices: [{ index: 0, delta: content, finish_reason: finish }] })
 
 /** A stream of these words; what follows them is up to the caller: by default a proper end. */
 export const streamed = (words: readonly string[], end: readonly (Uint8Array | Error)[] = [delta({}, 'stop'), DONE]): Behaviour => () => ({
-  ok: true, contentType: 'text/event-stream',
+  ok: true, contentType: 'text/event-stream', headers: {},
   body: chunks([delta({ role: 'assistant', content: '' }), ...words.map(w => delta({ content: w })), ...end]),
 })
 

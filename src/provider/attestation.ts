@@ -1,0 +1,106 @@
+/**
+ * What this is for: comparing what a server says of its own work with what the catalog says of the deployment (resilience,
+ * section 3).
+ *
+ * What it assumes: header names in lower case; `model` and `geo` read by openai/ as short tokens.
+ * What it promises: silence is no mismatch and neither is a word without a meaning here, but for a place: where the catalog
+ * lists the words of a region header, any other word is one. A mismatch holds no text of the server's but such tokens.
+ */
+import type { Catalog, Deployment } from '../catalog/catalog.ts'
+import { countryOf, isCountry } from '../policy/countries.ts'
+
+/** What a server said of one answer; each part as far as it was said. */
+export type Said = {
+  /** Of the response, names in lower case. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** The model that it says it served. */
+  readonly model?: string | undefined
+  /** Where it says that the model ran: `usage.inference_geo`. */
+  readonly geo?: string | undefined
+}
+
+/** What does not agree with the facts, in short words of ours; undefined when nothing does. */
+export function attest(deployment: Deployment, catalog: Catalog, { headers, model, geo }: Said): string | undefined {
+  return (headers === undefined ? undefined : otherRegion(deployment, headers))
+    ?? (geo === undefined ? undefined : otherGeography(deployment, geo))
+    ?? (model === undefined ? undefined : otherModel(deployment, catalog, model))
+}
+
+/** A header that is absent or empty names no place: servers leave it out of errors and of some answers. */
+function otherRegion({ reports, processedIn }: Deployment, headers: Readonly<Record<string, string>>): string | undefined {
+  if (reports?.region === undefined || processedIn === undefined) return undefined
+  const { header, countries } = reports.region
+  const word = headers[header]?.trim().toLowerCase() ?? ''
+  if (word === '') return undefined
+  const country = withPlainKeys(countries).get(word)
+  if (country !== undefined) return outside(country, processedIn)
+  return PLACE_WORD.test(word) ? `it names the region '${word}', which the catalog does not list` : 'it names a region that the catalog does not list'
+}
+
+/**
+ * Anthropic names a country in lower case, `global` for anywhere, `not_available` where it cannot say
+ * (https://platform.claude.com/docs/en/manage-claude/data-residency).
+ */
+function otherGeography({ processedIn }: Deployment, geo: string): string | undefined {
+  if (processedIn === undefined) return undefined
+  const word = geo.toUpperCase()
+  if (word === 'GLOBAL') return `it says 'global', the catalog says ${inWords(processedIn)}`
+  return isCountry(word) ? outside(word, processedIn) : undefined
+}
+
+function outside(country: string, processedIn: readonly string[]): string | undefined {
+  // Of a country and a part of it, neither contradicts the other.
+  const agrees = processedIn.some(known => known === country || known === countryOf(country) || countryOf(known) === country)
+  return agrees ? undefined : `it was processed in ${country}, the catalog says ${inWords(processedIn)}`
+}
+
+function otherModel(deployment: Deployment, catalog: Catalog, model: string): string | undefined {
+  const served = plainModel(model)
+  const listed = deployment.reports?.models
+  if (listed !== undefined) {
+    return listed.some(name => isNamed(served, name)) ? undefined : `it served '${model}', which is none of the names that the catalog lists`
+  }
+  const ours = plainModel(deployment.upstreamModel)
+  // Servers shorten a name or add a date to it; only a name that the catalog knows as another model's is a contradiction.
+  if (served.startsWith(ours) || ours.startsWith(served)) return undefined
+  const models = namesIn(catalog).get(served)
+  if (models === undefined || models.has(deployment.model)) return undefined
+  return `it served '${model}', which the catalog knows as ${[...models].join(', ')}`
+}
+
+/** Region names as clouds write them: `swedencentral`, `East US 2`, `europe-west4`. */
+const PLACE_WORD = /^[a-z0-9](?:[a-z0-9 ._-]{0,62}[a-z0-9])?$/
+
+const inWords = (countries: readonly string[]): string => (countries.length === 0 ? 'nowhere' : countries.join(', '))
+
+/** Ollama's `name` is `name:latest`, and no server tells models apart by upper case. */
+const plainModel = (name: string): string => name.toLowerCase().replace(/:latest$/, '')
+
+const isNamed = (served: string, written: string): boolean =>
+  (written.endsWith('*') ? served.startsWith(written.slice(0, -1).toLowerCase()) : served === plainModel(written))
+
+const plainKeys = new WeakMap<ReadonlyMap<string, string>, ReadonlyMap<string, string>>()
+
+/** The words of a region header in lower case, made once. */
+function withPlainKeys(countries: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const known = plainKeys.get(countries)
+  if (known !== undefined) return known
+  const plain = new Map([...countries].map(([word, country]) => [word.trim().toLowerCase(), country]))
+  plainKeys.set(countries, plain)
+  return plain
+}
+
+const names = new WeakMap<Catalog, ReadonlyMap<string, ReadonlySet<string>>>()
+
+/** Which models the servers of a catalog know under each name, made once for each catalog. */
+function namesIn(catalog: Catalog): ReadonlyMap<string, ReadonlySet<string>> {
+  const known = names.get(catalog)
+  if (known !== undefined) return known
+  const byName = new Map<string, Set<string>>()
+  for (const { upstreamModel, model } of catalog.deployments) {
+    const name = plainModel(upstreamModel)
+    byName.set(name, (byName.get(name) ?? new Set()).add(model))
+  }
+  names.set(catalog, byName)
+  return byName
+}
