@@ -6,10 +6,16 @@ import type { Clock } from '../ports.ts'
 export type Attempt = {
   readonly deployment: string
   readonly epoch: number
+  /** When it began, in milliseconds since 1970. */
+  readonly at: number
   /** `ok`, or the code it failed with. */
   readonly code: 'ok' | Code
   readonly ms: number
   readonly upstreamStatus?: number
+  /** It failed after the caller had been given the beginning of its answer. */
+  readonly afterContent?: true
+  /** It was to go on with a stream that another deployment had begun, from the text already said or by saying it again. */
+  readonly rescue?: 'prefill' | 'restart'
 }
 
 /**
@@ -43,4 +49,18 @@ export function attemptSignal(caller: AbortSignal, clock: Clock): AttemptSignal 
       caller.removeEventListener('abort', hangUp)
     },
   }
+}
+
+/** Waits, unless the signal aborts before; it is for the caller of this to look which it was. */
+export function pause(ms: number, signal: AbortSignal, clock: Clock): Promise<void> {
+  if (ms <= 0 || signal.aborted) return Promise.resolve()
+  return new Promise(resolve => {
+    const go = (): void => {
+      forget()
+      signal.removeEventListener('abort', go)
+      resolve()
+    }
+    const forget = clock.after(ms, go)
+    signal.addEventListener('abort', go, { once: true })
+  })
 }

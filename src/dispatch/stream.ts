@@ -1,97 +1,141 @@
 /**
  * What this is for: a stream that has been committed to: its first content is known, and the caller is about to get it.
  *
- * What it promises: bytes go on as they came; a stream that does not finish ends with an in-band error and no `[DONE]`;
- * `ended` is told exactly once; leaving early aborts the attempt.
+ * What it promises: bytes go on as they came; a stream that breaks is gone on with by another deployment or ends with an
+ * in-band error and no `[DONE]`; `ended` is told exactly once; leaving early aborts the attempt.
  */
 import { envelopeOf, failure, type Failure } from '../failure.ts'
-import { DONE, errorEvent, type StreamScanner } from '../openai/sse.ts'
+import { DONE, errorEvent } from '../openai/sse.ts'
+import type { Clock } from '../ports.ts'
 import { failureOf } from '../provider/broken.ts'
-import type { AttemptSignal } from './attempt.ts'
+import type { Source } from './open.ts'
 
-export type StreamEnd = { readonly outcome: 'answered' | 'cut' | 'cancelled'; readonly failure: Failure | undefined }
+export type StreamEnd = {
+  readonly outcome: 'answered' | 'cut' | 'cancelled'
+  readonly failure: Failure | undefined
+  /** The source that gave the last of it. */
+  readonly source: Source
+}
 
 export type Committed = {
-  readonly name: string
-  readonly held: readonly Uint8Array[]
-  readonly rest: AsyncIterator<Uint8Array>
-  readonly scanner: StreamScanner
-  readonly attempt: AttemptSignal
-  /** Milliseconds that may pass without a byte from the provider. */
-  readonly idleMs: number
+  readonly first: Source
+  readonly clock: Clock
   /** Milliseconds until the request's own deadline. */
   readonly left: () => number
+  /** Whether the caller hung up. */
+  readonly hasLeft: () => boolean
+  /** Somebody else who goes on from where this source broke, after the text that the caller has; undefined when nobody can. */
+  readonly rescue: (broken: Source, why: Failure) => Promise<Source | undefined>
+  /** A source that will not be read on, and why; undefined when it gave all it had to give. */
+  readonly over: (source: Source, why: Failure | undefined) => void
   readonly ended: (end: StreamEnd) => void
 }
 
 /** After the last choice has finished, `[DONE]` and the usage may follow; a server that keeps them is not waited for. */
 const AFTER_FINISH_MS = 2_000
 
-export function committedStream({ name, held, rest, scanner, attempt, idleMs, left, ended }: Committed): AsyncIterable<Uint8Array> {
-  let over = false
+export function committedStream({ first, clock, left, hasLeft, rescue, over, ended }: Committed): AsyncIterable<Uint8Array> {
+  let source = first
+  let isOver = false
   /** Whom the stream waits for: a caller who does not read says nothing about the provider. */
   let waitsFor: 'caller' | 'provider' = 'caller'
-  const finish = (end: StreamEnd): void => {
-    if (over) return
-    over = true
+
+  /** Nothing more is read from the source; an unread body would keep its connection. */
+  const leave = (why: Failure | undefined): void => {
+    const { attempt, rest } = source
     attempt.signal.removeEventListener('abort', onAbort)
     attempt.release()
-    ended(end)
+    over(source, why)
+    attempt.abort(failure('cancelled', 'The answer is over.'))
+    rest.return?.().catch(() => undefined)
+  }
+  const finish = (outcome: StreamEnd['outcome'], why: Failure | undefined): void => {
+    if (isOver) return
+    isOver = true
+    leave(why)
+    ended({ outcome, failure: why, source })
   }
   /** A caller may hang up, or let the deadline pass, while nobody is reading; the end is told all the same. */
   const onAbort = (): void => {
-    const why = failureOf(undefined, attempt.signal, name)
-    if (why.code === 'cancelled' || waitsFor === 'caller') finish({ outcome: 'cancelled', failure: why })
+    const why = failureOf(undefined, source.attempt.signal, source.deployment.name)
+    if (why.code === 'cancelled') finish('cancelled', why)
+    else if (waitsFor === 'caller') finish('cancelled', failure('cancelled', 'The caller did not read its answer in time.'))
   }
-  attempt.signal.addEventListener('abort', onAbort)
-  if (attempt.signal.aborted) onAbort()
+  const attend = (): void => {
+    source.attempt.signal.addEventListener('abort', onAbort)
+    if (source.attempt.signal.aborted) onAbort()
+  }
+  attend()
 
   const waitForCaller = (): void => {
     waitsFor = 'caller'
-    attempt.allow(left(), 'The caller')
+    source.attempt.allow(left(), 'The caller')
   }
-  const waitForProvider = (): Promise<IteratorResult<Uint8Array>> => {
+  const waitForProvider = (patience: number): Promise<IteratorResult<Uint8Array>> => {
     waitsFor = 'provider'
-    attempt.allow(Math.min(scanner.finished ? AFTER_FINISH_MS : idleMs, left()), `The next piece of ${name}'s answer`)
-    return rest.next()
+    source.attempt.allow(Math.min(patience, left()), `The next piece of ${source.deployment.name}'s answer`)
+    return source.rest.next()
   }
 
-  async function* bytes(): AsyncGenerator<Uint8Array, void, undefined> {
+  /** Passes on what the source gives, and says why it ended before it was complete. */
+  async function* pass(): AsyncGenerator<Uint8Array, Failure | undefined, undefined> {
+    const { scanner, held, timeouts, deployment: { name } } = source
+    // Comments show that a server's edge lives, not that its model does: they use up the patience that events renew.
+    let patience = timeouts.idle
     try {
       for (const chunk of held) {
         waitForCaller()
         yield chunk
       }
       while (!scanner.done) {
-        const next = await waitForProvider()
+        const asked = clock.now(), before = scanner.events
+        const next = await waitForProvider(patience)
         const whole = next.done === true ? scanner.end() : scanner.feed(next.value)
-        if (scanner.error !== undefined) throw failure('upstream_error', `${name} ended its answer with an error.`, { upstream: { status: 200, ...scanner.error } })
-        if (scanner.overflow) throw failure('upstream_error', `${name} sent an event that is too large.`)
+        patience = scanner.finished ? AFTER_FINISH_MS : scanner.events > before ? timeouts.idle : patience - (clock.now() - asked)
         if (whole !== undefined) {
           waitForCaller()
           yield whole
         }
+        if (scanner.error !== undefined) return scanner.finished ? undefined : failure('upstream_error', `${name} ended its answer with an error.`, { upstream: { status: 200, ...scanner.error } })
+        if (scanner.overflow) return failure('upstream_error', `${name} sent an event that is too large.`)
         if (next.done === true) break
       }
-      if (!scanner.finished) throw failure('unreachable', `${name} stopped before its answer was complete.`)
-      finish({ outcome: 'answered', failure: undefined })
-      yield DONE
     } catch (thrown) {
-      const why = isFailure(thrown) ? thrown : failureOf(thrown, attempt.signal, name)
+      const why = failureOf(thrown, source.attempt.signal, name)
       // Every choice had finished: what is missing is only the mark that says so.
-      const complete = scanner.finished && scanner.error === undefined && !scanner.overflow && why.code !== 'cancelled'
-      finish({ outcome: complete ? 'answered' : why.code === 'cancelled' ? 'cancelled' : 'cut', failure: complete ? undefined : why })
-      if (complete) yield DONE
-      else if (why.code !== 'cancelled') yield errorEvent(envelopeOf(why))
+      return scanner.finished && why.code !== 'cancelled' ? undefined : why
+    }
+    return scanner.finished ? undefined : failure('unreachable', `${name} stopped before its answer was complete.`)
+  }
+
+  async function* bytes(): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      for (;;) {
+        const why = yield* pass()
+        if (isOver) return
+        if (why === undefined) {
+          finish('answered', undefined)
+          yield DONE
+          return
+        }
+        if (why.code === 'cancelled') return finish('cancelled', why)
+        const broken = source
+        leave(why)
+        waitsFor = 'provider'
+        const next = await rescue(broken, why)
+        if (next === undefined) {
+          isOver = true
+          ended({ outcome: hasLeft() ? 'cancelled' : 'cut', failure: hasLeft() ? failure('cancelled', 'The caller hung up.') : why, source: broken })
+          if (!hasLeft()) yield errorEvent(envelopeOf(why))
+          return
+        }
+        source = next
+        attend()
+        if (isOver) return
+      }
     } finally {
-      finish({ outcome: 'cancelled', failure: failure('cancelled', 'The caller stopped reading.') })
-      // Ends the connection where the server has not: an unread body would keep it.
-      attempt.abort(failure('cancelled', 'The answer is over.'))
-      await rest.return?.()
+      finish('cancelled', failure('cancelled', 'The caller stopped reading.'))
     }
   }
   return { [Symbol.asyncIterator]: bytes }
 }
-
-const isFailure = (thrown: unknown): thrown is Failure =>
-  typeof thrown === 'object' && thrown !== null && !(thrown instanceof Error) && 'code' in thrown && 'message' in thrown

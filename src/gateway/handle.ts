@@ -5,6 +5,7 @@
  * request to a deployment; nothing is sent that was not decided and recorded first.
  */
 import { classify } from '../classify/classify.ts'
+import type { Attempt } from '../dispatch/attempt.ts'
 import { dispatch, type Ended } from '../dispatch/dispatch.ts'
 import { failure, type Failure } from '../failure.ts'
 import { carryOut, mayRecord } from '../obligation/obligation.ts'
@@ -12,33 +13,38 @@ import { decideUnderstood } from '../policy/decide.ts'
 import { explain } from '../policy/explain.ts'
 import { frameAt } from '../policy/frame.ts'
 import { understand } from '../policy/request.ts'
-import { buildPool } from '../pool/pool.ts'
+import { attest } from '../provider/attestation.ts'
 import { admit } from './admission.ts'
 import { answerHeaders, refusalOf, type Story } from './answer.ts'
 import type { Answer, Call } from './call.ts'
 import type { Gateway } from './gateway.ts'
 import { costOf } from './limits.ts'
+import { noticed } from './noticing.ts'
+import { poolFor, poolNow } from './pooling.ts'
 import { openRecord, outcomeOf, type Outcome } from './recording.ts'
 
 /** How often one request may be decided, because the law changed between two of its attempts. */
 const ROUNDS_MAX = 4
-const STALE = Symbol('the epoch has passed')
+type Stale = { readonly kind: 'stale'; readonly attempts: readonly Attempt[] }
 
 /** Answers one call. Expected failures are values; a throw is a broken invariant and stops the request. */
 export async function handle(gateway: Gateway, call: Call): Promise<Answer> {
   const turnedAway = admit(gateway, call)
   if (turnedAway !== undefined) return failed(turnedAway)
+  /** Attempts of all rounds: they are bounded together. */
+  let attempts: readonly Attempt[] = []
   for (let round = 0; round < ROUNDS_MAX; round++) {
-    const answer = await decideAndSend(gateway, call)
-    if (answer !== STALE) return answer
+    const answer = await decideAndSend(gateway, call, attempts)
+    if (answer.kind !== 'stale') return answer
+    attempts = answer.attempts
   }
   return failed(failure('permitted_models_unavailable', 'The policies change faster than this request can be sent.', { retryAfterMs: 1_000 }))
 }
 
 const failed = (why: Failure): Answer => ({ kind: 'failed', headers: {}, failure: why })
 
-async function decideAndSend(gateway: Gateway, call: Call): Promise<Answer | typeof STALE> {
-  const { clock, log } = gateway.ports
+async function decideAndSend(gateway: Gateway, call: Call, before: readonly Attempt[]): Promise<Answer | Stale> {
+  const { clock, log, random } = gateway.ports
   const epoch = gateway.epochs.current()
   const { bundle, bundle: { rulebook } } = epoch
   const app = bundle.apps.get(call.app)
@@ -72,25 +78,25 @@ async function decideAndSend(gateway: Gateway, call: Call): Promise<Answer | typ
   // 3. The request as it may leave, and where it may go now.
   const duty = carryOut(decision.duties, call.operation, call.body.value, host)
   if (!duty.ok) return end(duty.failure, { outcome: 'refused', attempts: [] })
-  const pooled = buildPool({
-    operation: call.operation, needs: call.needs, decision: { ...decision, permit: decision.permit },
-    app, bundle, epoch: epoch.number, connected: gateway.epochs.connected, mayTry: name => gateway.breakers.mayTry(name),
-  })
-  if (!pooled.ok) return end(pooled.failure, { outcome: pooled.failure.code === 'permitted_models_unavailable' ? 'failed' : 'refused', attempts: [] })
+  const pooled = await poolFor(gateway, call, { epoch, decision: { ...decision, permit: decision.permit } })
+  if (!pooled.ok) return end(pooled.failure, { outcome: pooled.failure.code === 'permitted_models_unavailable' ? 'failed' : 'refused', attempts: before })
 
   // 4. Attempts, one deadline.
   const ending = Promise.withResolvers<Ended>()
   const sent = await dispatch({
-    pool: pooled.pool, choices: call.needs.choices, providers: gateway.providers, breakers: gateway.breakers, clock,
+    pool: pooled.pool, choices: call.needs.choices, providers: gateway.providers, breakers: gateway.breakers, clock, random, before,
     call: {
       operation: call.operation, stream: call.needs.stream, requestId: call.requestId,
       body: call.body.edit({ set: duty.edit?.set ?? {}, remove: ['provider', 'models'] }),
     },
-    receivedAt: call.receivedAt, signal: call.signal, epochNow: () => gateway.epochs.current().number, ended: ending.resolve,
+    receivedAt: call.receivedAt, signal: call.signal, ended: ending.resolve,
+    wishes: { timeouts: app.timeouts, onContentFilter: app.onContentFilter, mayRescue: app.streamRescue && decision.duties.rescue !== 'no' },
+    renew: pool => poolNow(gateway, pool, epoch), noticed: (deployment, why) => noticed(gateway, deployment, why),
+    attest: (deployment, said) => attest(deployment, bundle.catalog, said),
   })
   if (sent.kind === 'stale') {
     await record.close({ outcome: 'superseded', attempts: sent.attempts })
-    return STALE
+    return sent
   }
   if (sent.kind === 'failed') return end(sent.failure, { outcome: sent.failure.code === 'cancelled' ? 'cancelled' : 'failed', attempts: sent.attempts })
 

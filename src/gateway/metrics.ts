@@ -7,6 +7,8 @@ export type Labels = Readonly<Record<string, string>>
 export type Metrics = {
   count(name: string, labels?: Labels, by?: number): void
   set(name: string, value: number, labels?: Labels): void
+  /** Sets a gauge to these values and no others: series of labels that are not among them go. */
+  replace(name: string, values: readonly { readonly labels: Labels; readonly value: number }[]): void
   /** The text for /metrics. */
   text(): string
 }
@@ -31,6 +33,9 @@ export function createMetrics(): Metrics {
     },
     set(name, value, labels = {}) {
       valuesOf(name, 'gauge').set(keyOf(labels), value)
+    },
+    replace(name, values) {
+      series.set(name, { kind: 'gauge', values: new Map(values.map(({ labels, value }) => [keyOf(labels), value])) })
     },
     text: () => [...series].map(([name, { kind, values }]) =>
       `# TYPE ${name} ${kind}\n${[...values].map(([labels, value]) => `${name}${labels} ${value}\n`).join('')}`).join(''),

@@ -5,7 +5,7 @@ import type { Decision } from '../policy/decide.ts'
 import { dutiesInWords } from '../policy/explain.ts'
 import type { Understood } from '../policy/request.ts'
 import type { Epoch } from '../pool/epochs.ts'
-import type { Entry, OutcomeEntry } from '../record/record.ts'
+import type { OutcomeEntry } from '../record/record.ts'
 import type { Call } from './call.ts'
 import type { Gateway } from './gateway.ts'
 
@@ -28,7 +28,7 @@ export type Decided = { readonly call: Call; readonly epoch: Epoch; readonly und
 export async function openRecord(gateway: Gateway, { call, epoch, understood, decision, now }: Decided): Promise<RequestRecord | { readonly ok: false; readonly failure: Failure }> {
   const id = gateway.nextId()
   const facts = understood.readings[0]!
-  const kept = await append(gateway, {
+  const kept = await gateway.keep({
     kind: 'decision', id, at: now, requestId: call.requestId,
     bundle: epoch.bundle.digest, catalog: epoch.bundle.catalogDigest, epoch: epoch.number,
     outcome: decision.outcome, ...(decision.code !== undefined && { code: decision.code }),
@@ -43,7 +43,7 @@ export async function openRecord(gateway: Gateway, { call, epoch, understood, de
     async close(outcome) {
       const at = gateway.ports.clock.now()
       gateway.metrics.count('bailiwick_decisions_total', { outcome: outcome.outcome, app: call.app })
-      return append(gateway, { kind: 'outcome', id, at, ms: at - call.receivedAt, ...outcome })
+      return gateway.keep({ kind: 'outcome', id, at, ms: at - call.receivedAt, ...outcome })
     },
   }
 }
@@ -52,16 +52,6 @@ export async function openRecord(gateway: Gateway, { call, epoch, understood, de
 export const outcomeOf = (end: Ended, { deployment, attempts }: Extract<Dispatched, { kind: 'whole' | 'stream' }>): Outcome => ({
   outcome: end.outcome, ...(end.failure !== undefined && { code: end.failure.code }),
   deployment: deployment.name, model: deployment.model, attempts,
+  ...(end.deployments.length > 1 && { deployments: end.deployments }), ...(end.mismatch !== undefined && { mismatch: end.mismatch }),
   ...(end.servedModel !== undefined && { servedModel: end.servedModel }), ...(end.usage !== undefined && { usage: end.usage }),
 })
-
-async function append(gateway: Gateway, entry: Entry): Promise<boolean> {
-  try {
-    await gateway.recorder.append(entry)
-    gateway.clear('records')
-    return true
-  } catch (error) {
-    gateway.raise('records', `Entries cannot be kept (${error instanceof Error && 'code' in error ? String(error.code) : 'unknown'}); requests are refused until they can.`)
-    return false
-  }
-}

@@ -1,32 +1,54 @@
 /**
- * What this is for: which bundle is in force, under which epoch, and what changed when it was rebuilt (resilience, section 1).
+ * What this is for: which bundle is in force, under which epoch, and what changed when the pool was rebuilt (resilience, section 1).
  *
  * What it assumes: `current` is asked at every request, so a time edge is seen by the first request after it at the latest.
- * What it promises: an epoch never comes back; every rebuild says its cause and, per app, what came and what went and why.
+ * What it promises: an epoch never comes back; every rebuild says its cause and, for every registered app and what its prompts
+ * may carry, what came, what went and why.
  */
 import type { Bundle } from '../bundle/bundle.ts'
 import type { Deployment } from '../catalog/catalog.ts'
+import { registeredClasses } from '../policy/classes.ts'
 import { decide } from '../policy/decide.ts'
 import { explain } from '../policy/explain.ts'
 import { frameAt } from '../policy/frame.ts'
+import type { Asked } from '../policy/request.ts'
 import { inUtc } from '../policy/time.ts'
 import type { Clock } from '../ports.ts'
 
-/** Undefined: can be dispatched to. Otherwise why not, in one word: no-connection, no-key, rehearsal-off. */
+/** Undefined: can be dispatched to. Otherwise why not, in one word: no-connection, no-key, not-held, rehearsal-off. */
 export type Connected = (deployment: Deployment) => string | undefined
 
-export type Epoch = { readonly number: number; readonly bundle: Bundle; readonly since: number }
+/** Undefined: nothing speaks against it. Otherwise what does: breaker-open, withdrawn, compliance-mismatch. */
+export type Unhealthy = (deployment: string) => string | undefined
+
+export type Epoch = {
+  readonly number: number
+  readonly bundle: Bundle
+  readonly since: number
+  /** The number of the epoch in which this law began: while it is the same, so is every decision. */
+  readonly law: number
+}
 
 export type PoolEvent = {
   readonly epoch: number
   readonly at: string
   readonly cause: string
   readonly bundle: string
-  readonly apps: readonly {
-    readonly app: string
-    readonly added: readonly string[]
-    readonly removed: readonly { readonly deployment: string; readonly because: string }[]
-  }[]
+  readonly profiles: readonly ProfileChange[]
+  /** Changed profiles beyond those listed. */
+  readonly more: number
+}
+
+/** What a rebuild means for one app and one kind of data. */
+export type ProfileChange = {
+  readonly app: string
+  readonly data: readonly string[] | 'unknown'
+  readonly added: readonly string[]
+  readonly removed: readonly { readonly deployment: string; readonly because: string }[]
+  /** The deployment that is asked first from now on, where another was before. */
+  readonly promoted?: string
+  /** How many there are now. */
+  readonly left: number
 }
 
 export type Epochs = {
@@ -38,64 +60,95 @@ export type Epochs = {
   refresh(cause: string): void
   /** The latest rebuilds, oldest first; bounded. */
   events(): readonly PoolEvent[]
+  /** For every registered app and what its prompts may carry: the deployments that it could be answered by now, the first choice first. */
+  profiles(): readonly Profile[]
   readonly connected: Connected
+  /** Why a deployment cannot be used now, whatever the law says; undefined when it can. */
+  readonly unavailable: (deployment: Deployment) => string | undefined
 }
 
+export type Profile = { readonly app: string; readonly data: readonly string[] | 'unknown'; readonly available: readonly string[] }
+
 const EVENTS_MAX = 200
-type Profile = ReadonlyMap<string, ReadonlySet<string>>
+const PROFILES_TOLD_MAX = 100
 
-export function createEpochs(given: { readonly bundle: Bundle; readonly connected: Connected; readonly clock: Clock; readonly rebuilt: (event: PoolEvent) => void }): Epochs {
-  const { connected, clock, rebuilt } = given
+type State = readonly (Profile & { readonly asked: Asked })[]
+
+export function createEpochs(given: {
+  readonly bundle: Bundle
+  readonly connected: Connected
+  readonly unhealthy: Unhealthy
+  readonly clock: Clock
+  readonly rebuilt: (event: PoolEvent) => void
+}): Epochs {
+  const { connected, unhealthy, clock, rebuilt } = given
+  const unavailable = (deployment: Deployment): string | undefined => connected(deployment) ?? unhealthy(deployment.name)
   const events: PoolEvent[] = []
-  let epoch: Epoch = { number: 1, bundle: given.bundle, since: clock.now() }
+  let epoch: Epoch = { number: 1, bundle: given.bundle, since: clock.now(), law: 1 }
   let until = frameAt(epoch.bundle.rulebook, epoch.since).until
-  let profile = profileOf(epoch.bundle, epoch.since, connected)
+  let state = stateOf(epoch.bundle, epoch.since, unavailable)
 
-  const begin = (bundle: Bundle, cause: string): void => {
+  const begin = (bundle: Bundle, cause: string, { isLawTheSame }: { readonly isLawTheSame: boolean }): void => {
     const now = clock.now()
-    const before = profile
-    epoch = { number: epoch.number + 1, bundle, since: now }
+    const before = state
+    const number = epoch.number + 1
+    epoch = { number, bundle, since: now, law: isLawTheSame ? epoch.law : number }
     until = frameAt(bundle.rulebook, now).until
-    profile = profileOf(bundle, now, connected)
-    const event = { epoch: epoch.number, at: inUtc(now), cause, bundle: bundle.digest, apps: difference(before, profile, bundle, now, connected) }
+    state = stateOf(bundle, now, unavailable)
+    const profiles = difference(before, state, { bundle, now, unavailable })
+    const event: PoolEvent = {
+      epoch: number, at: inUtc(now), cause, bundle: bundle.digest,
+      profiles: profiles.slice(0, PROFILES_TOLD_MAX), more: Math.max(0, profiles.length - PROFILES_TOLD_MAX),
+    }
     events.push(event)
     if (events.length > EVENTS_MAX) events.shift()
     rebuilt(event)
   }
+  /** A clock that was set back is a change of frame as well. */
+  const hasTurned = (now: number): boolean => now >= until || now < frameAt(epoch.bundle.rulebook, epoch.since).from
   return {
-    connected,
+    connected, unavailable,
     current() {
-      const now = clock.now()
-      // A clock that was set back is a change of frame as well.
-      if (now >= until || now < frameAt(epoch.bundle.rulebook, epoch.since).from) begin(epoch.bundle, 'time')
+      if (hasTurned(clock.now())) begin(epoch.bundle, 'time', { isLawTheSame: false })
       return epoch
     },
-    swap: begin,
-    refresh: cause => begin(epoch.bundle, cause),
+    swap: (bundle, cause) => begin(bundle, cause, { isLawTheSame: false }),
+    refresh: cause => begin(epoch.bundle, cause, { isLawTheSame: !hasTurned(clock.now()) }),
     events: () => events,
+    profiles: () => state,
   }
 }
 
-/** What each registered app may use and reach, by the facts of its registration alone. */
-function profileOf(bundle: Bundle, now: number, connected: Connected): Profile {
-  return new Map([...bundle.rulebook.apps.keys()].map(app => [
-    app, new Set(decide(bundle.rulebook, { trusted: { app } }, now).permitted.filter(name => connected(bundle.catalog.byName.get(name)!) === undefined)),
-  ]))
+/** What each registered class may use and reach. */
+function stateOf(bundle: Bundle, now: number, unavailable: (deployment: Deployment) => string | undefined): State {
+  const out = new Map(bundle.catalog.deployments.map(d => [d.name, unavailable(d) === undefined]))
+  return registeredClasses(bundle.rulebook).map(({ app, data, asked }) => (
+    { app, data, asked, available: decide(bundle.rulebook, asked, now).permitted.filter(name => out.get(name) === true) }))
 }
 
-function difference(before: Profile, after: Profile, bundle: Bundle, now: number, connected: Connected): PoolEvent['apps'] {
-  return [...new Set([...before.keys(), ...after.keys()])].flatMap(app => {
-    const had = before.get(app) ?? new Set(), has = after.get(app) ?? new Set()
-    const added = [...has].filter(name => !had.has(name))
-    const gone = [...had].filter(name => !has.has(name))
-    if (added.length === 0 && gone.length === 0) return []
-    const rows = gone.length === 0 ? [] : explain(bundle.rulebook, { trusted: { app } }, now).deployments
-    const removed = gone.map(deployment => {
-      const row = rows.find(r => r.deployment === deployment)
-      const listed = bundle.catalog.byName.get(deployment)
-      const why = row?.because.map(b => b.rule).join(', ')
-      return { deployment, because: listed === undefined ? 'no longer in the catalog' : why || (row?.granted === false ? 'not granted' : connected(listed) ?? 'no longer permitted') }
-    })
-    return [{ app, added, removed }]
+type Now = { readonly bundle: Bundle; readonly now: number; readonly unavailable: (deployment: Deployment) => string | undefined }
+
+function difference(before: State, after: State, now: Now): readonly ProfileChange[] {
+  const keyOf = ({ app, data }: Profile): string => JSON.stringify([app, data])
+  const was = new Map(before.map(p => [keyOf(p), p])), is = new Map(after.map(p => [keyOf(p), p]))
+  return [...new Map([...was, ...is])].flatMap(([key, { app, data, asked }]): readonly ProfileChange[] => {
+    const had = was.get(key)?.available ?? [], has = is.get(key)?.available ?? []
+    const added = has.filter(name => !had.includes(name))
+    const gone = had.filter(name => !has.includes(name))
+    const isPromoted = has[0] !== undefined && had[0] !== has[0]
+    if (added.length === 0 && gone.length === 0 && !isPromoted) return []
+    const removed = gone.length === 0 ? [] : whyGone(gone, asked, now)
+    return [{ app, data, added, removed, ...(isPromoted && { promoted: has[0]! }), left: has.length }]
+  })
+}
+
+function whyGone(gone: readonly string[], asked: Asked, { bundle, now, unavailable }: Now): ProfileChange['removed'] {
+  const rows = explain(bundle.rulebook, asked, now).deployments
+  return gone.map(deployment => {
+    const row = rows.find(r => r.deployment === deployment)
+    const listed = bundle.catalog.byName.get(deployment)
+    const rules = row?.because.map(b => b.rule).join(', ')
+    const because = listed === undefined ? 'no longer in the catalog' : rules || (row?.granted === false ? 'not granted' : unavailable(listed) ?? 'no longer permitted')
+    return { deployment, because }
   })
 }

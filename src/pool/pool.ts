@@ -35,7 +35,18 @@ export class Pool {
   get members(): readonly Deployment[] { return this.#members }
   get permit(): Permit { return this.#permit }
   get epoch(): number { return this.#epoch }
+
+  /**
+   * The same pool with fewer members, and under a later epoch of the same law where one is given. It can only shrink, so
+   * that what the request asked to be left out stays out.
+   */
+  narrowed(stays: (deployment: Deployment) => boolean, epoch: number = this.#epoch): Pool {
+    return new Pool(this.#members.filter(stays), this.#permit, epoch)
+  }
 }
+
+/** How a deployment stands: probing is for one request at a time, and only where another could answer in its place. */
+export type Health = 'well' | 'to-be-probed' | 'out'
 
 export type Wish = { readonly operation: Operation; readonly needs: Needs }
 
@@ -45,15 +56,21 @@ export type PoolQuestion = Wish & {
   readonly bundle: Bundle
   readonly epoch: number
   readonly connected: Connected
-  /** Whether the breaker lets a deployment be tried. */
-  readonly mayTry: (deployment: string) => boolean
+  readonly health: (deployment: string) => Health
+  /** When it may be tried again, in milliseconds since 1970; undefined where that is not known. */
+  readonly notBefore: (deployment: string) => number | undefined
+  readonly now: number
 }
 
-export type PoolAnswer = { readonly ok: true; readonly pool: Pool } | { readonly ok: false; readonly failure: Failure }
+export type PoolAnswer =
+  | { readonly ok: true; readonly pool: Pool }
+  /** `probe`: a deployment that would do, and that only a sign of life keeps out. */
+  | { readonly ok: false; readonly failure: Failure; readonly probe?: Deployment }
 
 /** The name that asks for the best permitted model. */
 export const AUTO = 'auto'
 const RETRY_AFTER_MS = 5_000
+const RETRY_AFTER_MIN_MS = 1_000
 
 /** Whether a model name means anything in this catalog. */
 export const isKnownModel = (bundle: Bundle, model: string): boolean => model === AUTO || bundle.catalog.byModel.has(model)
@@ -104,17 +121,25 @@ export function buildPool(q: PoolQuestion): PoolAnswer {
   const preferred = accepted.map((d, i) => ({ d, i, rank: read.preferences.rank(d) })).sort((a, b) => (a.rank === b.rank ? a.i - b.i : a.rank - b.rank)).map(x => x.d)
 
   // 3. What is connected at all, 4. what can do the work, 5. what may be tried.
-  const unavailable = failure('permitted_models_unavailable', 'Models that this request may use exist, but none can be reached now.', { retryAfterMs: RETRY_AFTER_MS })
+  const unavailable = (retryAfterMs = RETRY_AFTER_MS): Failure =>
+    failure('permitted_models_unavailable', 'Models that this request may use exist, but none can be reached now.', { retryAfterMs })
   const connected = preferred.filter(d => q.connected(d) === undefined)
-  if (connected.length === 0) return refuse(unavailable)
+  if (connected.length === 0) return refuse(unavailable())
   const fit = connected.filter(d => unfitByRequest(d, q).length === 0)
   if (fit.length === 0) {
     const missing = [...new Set(connected.flatMap(d => unfitByRequest(d, q)))].join(', ')
     return refuse(failure('invalid_request', `No model that this request may use can carry it out (${missing}).`, { param: 'model' }))
   }
-  const reachable = fit.filter(d => q.mayTry(d.name))
-  if (reachable.length === 0) return refuse(unavailable)
-  return { ok: true, pool: make(read.preferences.fallbacks ? reachable : reachable.slice(0, 1), q.decision.permit, q.epoch) }
+  const usable = fit.map(d => ({ d, health: q.health(d.name) })).filter(u => u.health !== 'out')
+  const chosen = read.preferences.fallbacks ? usable : usable.slice(0, 1)
+  if (chosen.some(u => u.health === 'well')) return { ok: true, pool: make(chosen.map(u => u.d), q.decision.permit, q.epoch) }
+  return { ok: false, failure: unavailable(soonest(fit, q)), ...(chosen[0] !== undefined && { probe: chosen[0].d }) }
+}
+
+/** Milliseconds until the first of these may be tried again, within bounds that make sense to a caller. */
+function soonest(deployments: readonly Deployment[], { notBefore, now }: PoolQuestion): number {
+  const waits = deployments.map(d => notBefore(d.name)).filter(at => at !== undefined).map(at => at - now)
+  return waits.length === 0 ? RETRY_AFTER_MS : Math.max(RETRY_AFTER_MIN_MS, Math.min(...waits))
 }
 
 /** The asked model's deployments first, then substitutes by ladder, prefer rules, quality, price and name. */

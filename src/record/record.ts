@@ -7,6 +7,8 @@
  */
 import type { Attempt } from '../dispatch/attempt.ts'
 import type { Code } from '../failure.ts'
+import type { PoolEvent } from '../pool/epochs.ts'
+import type { QuarantineReason } from '../pool/quarantine.ts'
 
 /**
  * Sources of request facts that somebody vouched for, as entries name them: the key, the gateway itself, and what the app
@@ -47,6 +49,10 @@ export type OutcomeEntry = {
   readonly model?: string
   /** What the server said it served, when it said so. */
   readonly servedModel?: string
+  /** All that took part, in order, where a stream was continued by another deployment. */
+  readonly deployments?: readonly string[]
+  /** What the server said that does not agree with the facts, in short words of ours. */
+  readonly mismatch?: string
   readonly attempts: readonly Attempt[]
   readonly usage?: { readonly input: number; readonly output: number }
   /** Duties done to the request, in short words: `redact iban: 2`. */
@@ -71,7 +77,43 @@ export type DirectiveEntry = {
   readonly digest: string
 }
 
-export type Entry = DecisionEntry | OutcomeEntry | DirectiveEntry
+/** A rebuild of the pool: its cause, and the difference for every app and kind of data. */
+export type PoolEntry = { readonly kind: 'pool'; readonly id: string; readonly at: number } & Omit<PoolEvent, 'at'>
+
+/** A deployment that was set aside or released. */
+export type QuarantineEntry = {
+  readonly kind: 'quarantine'
+  readonly id: string
+  readonly at: number
+  readonly deployment: string
+  readonly reason: QuarantineReason
+  readonly action: 'set' | 'released'
+  readonly detail: string
+  /** Who released it, in the words of whoever held the admin token; absent where the gateway did. */
+  readonly author?: string
+}
+
+/** A drill on the running gateway, kept before it acts. */
+export type DrillEntry = {
+  readonly kind: 'drill'
+  readonly id: string
+  readonly at: number
+  readonly action: 'begin' | 'end'
+  readonly author: string
+  /** What is pretended: `provider=openai`, or the notice's name. */
+  readonly what: readonly string[]
+  /** When it ends by itself, in milliseconds since 1970. */
+  readonly until: number
+  /** The bundle in force from now on, and the one before it. */
+  readonly bundle: string
+  readonly previousBundle: string
+  /** SHA-256 of the text of the notice that is pretended, in lower-case hex. */
+  readonly digest?: string
+  /** Why it ends: its author was there to ask for it, its time was over, or the gateway stopped. */
+  readonly ended?: 'asked' | 'time' | 'stopped'
+}
+
+export type Entry = DecisionEntry | OutcomeEntry | DirectiveEntry | PoolEntry | QuarantineEntry | DrillEntry
 
 /** Append or throw. INVARIANT: when `append` has returned, the entry is kept; a throw refuses the request. */
 export type Recorder = { append(entry: Entry): void | Promise<void> }

@@ -12,7 +12,7 @@ function at(start: number): { clock: Clock; set: (now: number) => void } {
 }
 
 const app = (limits: AppConnection['limits'], name = 'crm'): AppConnection =>
-  ({ app: name, keyHashes: [], substitutes: 'yes', ladder: undefined, limits, loopbackOnly: false })
+  ({ app: name, keyHashes: [], substitutes: 'yes', ladder: undefined, limits, loopbackOnly: false, streamRescue: true, onContentFilter: 'return', timeouts: {} })
 
 describe('requests per minute', () => {
   it('lets the allowed number through and refuses the next, saying when to come back', () => {

@@ -41,7 +41,7 @@ async function pool({ app: name = 'any', purpose = 'work', operation = 'chat', b
   const decision = decide(b.rulebook, { trusted: { app: name, operation, purpose } }, NOW)
   const question: PoolQuestion = {
     operation, needs: read.needs, decision: decision as Decision & { permit: Permit }, app: b.apps.get(name)!, bundle: b, epoch: 7,
-    connected: d => (d.connection === undefined ? 'no-connection' : undefined), mayTry: d => !down.includes(d),
+    connected: d => (d.connection === undefined ? 'no-connection' : undefined), health: d => (down.includes(d) ? 'out' : 'well'), notBefore: () => undefined, now: 0,
   }
   const answer = buildPool(question)
   return answer.ok ? answer.pool.members.map(d => d.name) : answer.failure
@@ -137,7 +137,7 @@ describe('illegal, unfit and unavailable are told apart', () => {
     })
     const needs = (readRequest('embedding', { model: 'lab/vectors', input: 'x' }, 10) as { needs: Needs }).needs
     const decision = decide(twice.rulebook, { trusted: { app: 'any' } }, NOW) as Decision & { permit: Permit }
-    const answer = buildPool({ operation: 'embedding', needs, decision, app: twice.apps.get('any')!, bundle: twice, epoch: 1, connected: () => undefined, mayTry: () => true })
+    const answer = buildPool({ operation: 'embedding', needs, decision, app: twice.apps.get('any')!, bundle: twice, epoch: 1, connected: () => undefined, health: () => 'well', notBefore: () => undefined, now: 0 })
     expect(answer).toMatchObject({ ok: false, failure: { code: 'invalid_request' } })
   })
 })

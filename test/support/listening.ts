@@ -4,11 +4,12 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { serve, type ServerType } from '@hono/node-server'
 import type { AddressInfo } from 'node:net'
-import { alwaysClosed } from '../../src/breaker/breaker.ts'
+import { createBreakers } from '../../src/breaker/opossum.ts'
 import type { Bundle } from '../../src/bundle/bundle.ts'
 import { createGateway, type Gateway } from '../../src/gateway/gateway.ts'
 import { createMetrics } from '../../src/gateway/metrics.ts'
 import { createApp } from '../../src/http/app.ts'
+import type { Quarantined } from '../../src/pool/quarantine.ts'
 import type { Ports } from '../../src/ports.ts'
 import { providers } from '../../src/provider/providers.ts'
 import type { Entry, Recorder } from '../../src/record/record.ts'
@@ -28,9 +29,9 @@ export type Listening = {
   close(): Promise<void>
 }
 
-export type Settings = { readonly bundle: Bundle; readonly recorder?: Recorder; readonly place?: string; readonly secrets?: Readonly<Record<string, string>>; readonly now?: () => number }
+export type Settings = { readonly bundle: Bundle; readonly recorder?: Recorder; readonly place?: string; readonly secrets?: Readonly<Record<string, string>>; readonly now?: () => number; readonly quarantined?: readonly Quarantined[] }
 
-export async function listening({ bundle, recorder, place, secrets = {}, now = Date.now }: Settings): Promise<Listening> {
+export async function listening({ bundle, recorder, place, secrets = {}, now = Date.now, quarantined = [] }: Settings): Promise<Listening> {
   const entries: Entry[] = [], logged: string[] = []
   const transport = nodeTransport()
   const ports: Ports = {
@@ -39,7 +40,7 @@ export async function listening({ bundle, recorder, place, secrets = {}, now = D
     log: (level, event, fields) => { logged.push(JSON.stringify({ level, event, ...fields })) },
   }
   const gateway = createGateway({
-    ports, bundle, place, providers: providers(ports), breakers: alwaysClosed, metrics: createMetrics(),
+    ports, bundle, place, quarantined, providers: providers(ports), breakers: createBreakers(), metrics: createMetrics(),
     recorder: recorder ?? { append: entry => { entries.push(entry) } },
     connected: d => (d.connection === undefined ? 'no-connection' : undefined),
   })

@@ -1,0 +1,136 @@
+/**
+ * What this is for: asking deployments for a sign of life when no request does it: those whose breaker could close again,
+ * those that were withdrawn, and a local model that has just become the first choice, to wake it up (resilience, sections 1 and 3).
+ *
+ * What it assumes: the host calls it now and then; it has no timer, for on Workers there is none that lasts.
+ * What it promises: a deployment that no registered app may use under the law in force is never contacted, nor one that is not
+ * connected, nor one set aside because it is not what the catalog says; one probe at a deployment at a time, few in all.
+ */
+import type { Deployment } from '../catalog/catalog.ts'
+import { probe } from '../dispatch/probe.ts'
+import { saysHealth } from '../dispatch/verdict.ts'
+import type { Failure } from '../failure.ts'
+import type { Profile } from '../pool/epochs.ts'
+import { attest } from '../provider/attestation.ts'
+import type { Gateway } from './gateway.ts'
+import { isPast } from './is-past.ts'
+import { noticed } from './noticing.ts'
+import { permittedProfiles, type PermittedProfile } from './profiles.ts'
+import { releaseByGateway } from './quarantining.ts'
+
+const PROBES_AT_ONCE_MAX = 4
+const WITHDRAWN_EVERY_MS = 600_000
+/** After an answer that says nothing about health, a refused key for one: the breaker does not wait then, so it is done here. */
+const PAUSE_MS = 10_000
+/** A large model is read from the disk for so long before its first word; no request waits for it meanwhile. */
+const WARM_UP_MS_MAX = 120_000
+
+type Reason = 'half-open' | 'withdrawn' | 'warm-up'
+
+/** The returned function looks at what is due and begins it in the background. An aborted signal ends what it began. */
+export function createUpkeep(gateway: Gateway, signal: AbortSignal): () => void {
+  const { epochs, breakers, quarantine, ports: { clock, background } } = gateway
+  const profiles = permittedProfiles(gateway)
+  const probing = new Set<string>()
+  const warmUps = warmUpsOf(gateway)
+  /** When a withdrawn one is asked again, and until when one is left alone; in milliseconds since 1970. */
+  const recheckAt = new Map<string, number>(), pausedUntil = new Map<string, number>()
+  let counted: readonly PermittedProfile[] | undefined
+  let inUse: readonly Deployment[] = []
+
+  const isWithdrawnDue = (deployment: Deployment, since: number): boolean => {
+    const { name } = deployment
+    // One that could not even be contacted, a model that was not held, is asked as soon as it can be.
+    if (epochs.connected(deployment) !== undefined) recheckAt.set(name, clock.now())
+    return isPast(recheckAt.get(name) ?? since + WITHDRAWN_EVERY_MS, clock.now(), WITHDRAWN_EVERY_MS)
+  }
+  const reasonFor = (deployment: Deployment): Reason | undefined => {
+    const { name } = deployment
+    const aside = quarantine.of(name)
+    if (aside?.reason === 'withdrawn') return isWithdrawnDue(deployment, aside.since) ? 'withdrawn' : undefined
+    recheckAt.delete(name)
+    if (aside !== undefined) return undefined
+    if (breakers.state(name) !== 'closed') return isPast(pausedUntil.get(name), clock.now(), PAUSE_MS) ? 'half-open' : undefined
+    return warmUps.isWanted(name) ? 'warm-up' : undefined
+  }
+  const begin = (deployment: Deployment, reason: Reason): void => {
+    const { name, timeouts } = deployment
+    const begunAt = clock.now()
+    probing.add(name)
+    if (reason === 'withdrawn') recheckAt.set(name, begunAt + WITHDRAWN_EVERY_MS)
+    if (reason === 'warm-up') warmUps.begun(name)
+    const asked = reason === 'warm-up' ? { ...deployment, timeouts: { ...timeouts, firstToken: Math.max(timeouts.firstToken, WARM_UP_MS_MAX) } } : deployment
+    background(probe(asked, { providers: gateway.providers, breakers, clock, requestId: gateway.nextId(), signal, attest: (d, said) => attest(d, epochs.current().bundle.catalog, said) })
+      .then(async failed => {
+        noticed(gateway, deployment, failed)
+        if (failed === undefined) warmUps.isAwake(name)
+        else if (!saysHealth(failed)) pausedUntil.set(name, clock.now() + PAUSE_MS)
+        if (reason === 'warm-up') warmUps.ended(name, failed, clock.now() - begunAt)
+        if (reason === 'withdrawn' && failed === undefined) await releaseByGateway(gateway, name)
+      })
+      .finally(() => probing.delete(name)))
+  }
+
+  return () => {
+    if (signal.aborted) return
+    const now = profiles()
+    if (now !== counted) {
+      counted = now
+      inUse = [...new Set(now.flatMap(p => p.permitted))]
+      const names = new Set(inUse.map(d => d.name))
+      for (const times of [recheckAt, pausedUntil]) for (const name of times.keys()) if (!names.has(name)) times.delete(name)
+    }
+    warmUps.look()
+    for (const deployment of inUse) {
+      if (probing.size >= PROBES_AT_ONCE_MAX) return
+      if (probing.has(deployment.name)) continue
+      const reason = reasonFor(deployment)
+      if (reason === undefined || epochs.connected(deployment) !== undefined || !breakers.mayTry(deployment.name)) continue
+      begin(deployment, reason)
+    }
+  }
+}
+
+type WarmUps = {
+  /** Notices who has become a first choice since the last look. */
+  look(): void
+  isWanted(deployment: string): boolean
+  begun(deployment: string): void
+  ended(deployment: string, failed: Failure | undefined, ms: number): void
+  /** It has just answered: becoming the first choice by that needs no second question. */
+  isAwake(deployment: string): void
+}
+
+function warmUpsOf({ epochs, events, ports: { log } }: Gateway): WarmUps {
+  let epoch = epochs.current()
+  let firsts = firstsOf(epochs.profiles())
+  const wanted = new Set<string>(), awake = new Set<string>()
+  return {
+    look() {
+      const now = epochs.current()
+      if (now.number === epoch.number) return
+      epoch = now
+      const before = firsts
+      firsts = firstsOf(epochs.profiles())
+      const current = new Set(firsts.values())
+      for (const name of wanted) if (!current.has(name)) wanted.delete(name)
+      for (const [profile, name] of firsts) {
+        const deployment = epoch.bundle.catalog.byName.get(name)
+        if (before.get(profile) !== name && deployment?.hosting === 'local' && !deployment.rehearsal && !awake.has(name)) wanted.add(name)
+      }
+      awake.clear()
+    },
+    isWanted: name => wanted.has(name),
+    begun: name => void wanted.delete(name),
+    ended(deployment, failed, ms) {
+      const what = { deployment, outcome: failed?.code ?? 'ok', ms }
+      log(failed === undefined ? 'info' : 'warn', 'warm-up', what)
+      events.publish('warm-up', what)
+    },
+    isAwake: name => void awake.add(name),
+  }
+}
+
+/** The first choice of each profile that has one. */
+const firstsOf = (profiles: readonly Profile[]): ReadonlyMap<string, string> =>
+  new Map(profiles.flatMap(({ app, data, available: [first] }) => (first === undefined ? [] : [[JSON.stringify([app, data]), first]])))

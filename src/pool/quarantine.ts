@@ -1,0 +1,57 @@
+/**
+ * What this is for: deployments set aside for a reason that is not ill health (resilience, section 3).
+ *
+ * What it promises: a compliance mismatch is never replaced by a milder reason and goes only when somebody releases it.
+ */
+import type { Clock } from '../ports.ts'
+
+/** withdrawn: the vendor or a law took the model away. compliance-mismatch: what the server is or says does not agree with the facts. */
+export type QuarantineReason = 'withdrawn' | 'compliance-mismatch'
+
+export type Quarantined = {
+  readonly deployment: string
+  readonly reason: QuarantineReason
+  /** In short words of ours: what was seen. */
+  readonly detail: string
+  /** Milliseconds since 1970. */
+  readonly since: number
+}
+
+export type Quarantine = {
+  of(deployment: string): Quarantined | undefined
+  all(): readonly Quarantined[]
+  /** Sets a deployment aside; one that is aside for the same reason already stays as it was. */
+  set(deployment: string, reason: QuarantineReason, detail: string): void
+  /** Undefined when it was not aside. */
+  release(deployment: string): Quarantined | undefined
+}
+
+export type QuarantineChange = { readonly action: 'set' | 'released'; readonly what: Quarantined }
+
+export function createQuarantine({ clock, changed, kept = [] }: {
+  readonly clock: Clock
+  /** Told of every change, after it. */
+  readonly changed: (change: QuarantineChange) => void
+  /** What was aside when the gateway last ended. */
+  readonly kept?: readonly Quarantined[]
+}): Quarantine {
+  const aside = new Map(kept.map(q => [q.deployment, q]))
+  return {
+    of: deployment => aside.get(deployment),
+    all: () => [...aside.values()],
+    set(deployment, reason, detail) {
+      const known = aside.get(deployment)
+      if (known !== undefined && (known.reason === reason || known.reason === 'compliance-mismatch')) return
+      const what: Quarantined = { deployment, reason, detail, since: clock.now() }
+      aside.set(deployment, what)
+      changed({ action: 'set', what })
+    },
+    release(deployment) {
+      const what = aside.get(deployment)
+      if (what === undefined) return undefined
+      aside.delete(deployment)
+      changed({ action: 'released', what })
+      return what
+    },
+  }
+}
