@@ -1,20 +1,20 @@
-/** `bailiwick drill`: coverage before and after a revocation that is only pretended. It touches no running gateway. */
-import { readFile } from 'node:fs/promises'
+/** `bailiwick drill`: coverage before and after a revocation that is only pretended. It touches no running gateway unless told to. */
 import { basename } from 'node:path'
 import type { Bundle, Sources } from '../bundle/bundle.ts'
 import { compile } from '../bundle/compile.ts'
-import { isCountry, nearestCountry } from '../policy/countries.ts'
-import { coverage, coverageChanges, REVOCABLE, withRevoked, type Covered, type CoverageChange, type Revocation } from '../policy/coverage.ts'
-import { deploymentFacts } from '../policy/facts.ts'
+import { readRevocation } from '../bundle/revocation.ts'
+import { coverage, coverageChanges, coverageInJson, REVOCABLE, withRevoked, type Covered, type CoverageChange, type Revocation } from '../policy/coverage.ts'
 import type { Rulebook } from '../policy/rule.ts'
 import { inUtc } from '../policy/time.ts'
 import { classInWords, isFitIn } from './class-text.ts'
-import { maybe, oneOf, UsageError, type Command } from './command.ts'
+import { oneOf, UsageError, type Command, type Given } from './command.ts'
 import { compileFolder, printProblems, short } from './compiled.ts'
-import { changeInWords, coverageInJson, coverageTable, withNone } from './coverage-text.ts'
+import { changeInWords, coverageTable, withNone } from './coverage-text.ts'
 import { EXIT } from './exit.ts'
+import { AUTHOR_OPTION, GATEWAY_OPTIONS, textOf } from './gateway.ts'
 import type { Host } from './host.ts'
 import { instantOrNow } from './instant.ts'
+import { liveDrill } from './live-drill.ts'
 import { POLICIES } from './serve.ts'
 
 const FORMATS = ['text', 'json'] as const
@@ -28,10 +28,20 @@ export const drill: Command = {
     revoke: { value: 'FACT=VALUE', many: true, says: `What goes away, such as controlled-from=US; one of ${REVOCABLE.join(', ')}; may be repeated` },
     'from-directive': { value: 'FILE', says: 'A directive that is not in the folder yet (*.policy.yaml)' },
     at: { value: 'TIME', says: 'Pretend at this time instead of now' },
+    live: { says: 'Lay it over a running gateway for a while, after it showed what it would do' },
+    for: { value: 'TIME', says: 'How long a live drill lasts: 90s, 10m, 2h; 24h at most' },
+    list: { says: 'With --live: the drills that run' },
+    end: { value: 'ID', says: 'With --live: end this one now' },
+    yes: { says: 'With --live: begin without asking' },
+    ...GATEWAY_OPTIONS,
+    author: AUTHOR_OPTION,
     format: { value: 'text|json', says: 'text unless given' },
   },
-  async run({ options, words }, host) {
+  async run(given, host) {
+    const { options, words } = given
     const { revoke, 'from-directive': directive } = options
+    if (options['live'] !== undefined) return liveDrill(given, oneOf('format', options['format'] ?? 'text', FORMATS), host)
+    refuseLive(given)
     if (revoke === undefined && directive === undefined) throw new UsageError('drill needs what goes away: --revoke controlled-from=US, or --from-directive FILE.')
     const format = oneOf('format', options['format'] ?? 'text', FORMATS)
     const now = instantOrNow(options['at'], host.now)
@@ -57,37 +67,27 @@ export const drill: Command = {
   },
 }
 
-/** Throws UsageError for a fact that no drill takes away, and for a value that nothing in the catalog could have. */
-function readRevocations(written: string, { rulebook }: Bundle): readonly Revocation[] {
-  const known = {
-    provider: rulebook.deployments.map(d => d.provider), model: rulebook.deployments.map(d => d.model),
-    deployment: rulebook.deployments.map(d => d.name), hosting: deploymentFacts.get('hosting')!.words!,
-  }
-  return written.split(',').map(one => {
-    const [name = '', ...rest] = one.trim().split('='), value = rest.join('=')
-    const fact = REVOCABLE.find(f => f === name)
-    if (fact === undefined || value === '') throw new UsageError(`--revoke takes FACT=VALUE, with one of ${REVOCABLE.join(', ')}, not '${one}'.${maybe(name, REVOCABLE)}`)
-    if (fact === 'controlled-from' || fact === 'developer-in') {
-      const meant = nearestCountry(value)
-      if (!isCountry(value)) throw new UsageError(`'${value}' is no ISO country code.${meant === undefined ? '' : ` Did you mean ${meant}?`}`)
-    } else if (!known[fact].some(v => v === value || (fact === 'model' && value.endsWith('/*') && v.startsWith(value.slice(0, -1))))) {
-      throw new UsageError(`No deployment of the catalog has ${fact} ${value}.${maybe(value, known[fact])}`)
-    }
-    return { fact, value }
-  })
+const LIVE_ONLY = ['for', 'list', 'end', 'yes', 'url', 'author'] as const
+
+/** What means nothing to a drill on paper is not passed over. */
+function refuseLive({ options }: Given): void {
+  const first = LIVE_ONLY.find(name => options[name] !== undefined)
+  if (first !== undefined) throw new UsageError(`--${first} is for drill --live.`)
 }
+
+/** Throws UsageError for a fact that no drill takes away, and for a value that nothing in the catalog could have. */
+const readRevocations = (written: string, { rulebook }: Bundle): readonly Revocation[] => written.split(',').map(one => {
+  const read = readRevocation(one, rulebook)
+  if (!read.ok) throw new UsageError(read.wrong)
+  return read.revocation
+})
 
 /**
  * The folder with the directive in it, and when to look: now, or at the directive's first second if that is to come.
  * Undefined after its problems were written to standard error.
  */
 async function enact(file: string, sources: Sources, now: number, host: Host): Promise<{ readonly bundle: Bundle; readonly at: number } | undefined> {
-  let text: string
-  try {
-    text = await readFile(file, 'utf8')
-  } catch (error) {
-    throw new UsageError(`${file} cannot be read (${error instanceof Error && 'code' in error ? String(error.code) : 'unknown'}).`)
-  }
+  const text = await textOf(file)
   const name = `directives/${basename(file)}`
   if (!name.endsWith('.policy.yaml')) throw new UsageError(`${file} is no directive: its name ends in .policy.yaml.`)
   const all = new Map([...sources, [name, text]])
@@ -115,7 +115,7 @@ type Drilled = {
 function inText({ what, at, bundle, before, after, changes, emptied }: Drilled): string {
   const already = withNone(before)
   return [
-    `drill: ${what}, at ${inUtc(at)}, bundle ${short(bundle.digest)}; nothing was changed\n\nbefore\n`, coverageTable(before), '\nafter\n', coverageTable(after), '\n',
+    `drill: ${what}, at ${inUtc(at)}, bundle ${short(bundle.digest)}; nothing was changed\n\nbefore\n`, coverageTable(coverageInJson(before)), '\nafter\n', coverageTable(coverageInJson(after)), '\n',
     changes.length === 0 ? 'No profile loses a deployment.\n' : changes.map(c => `${changeInWords(c)}\n`).join(''), '\n',
     emptied.length === 0 ? `Every profile that had a deployment still has one.\n` : `${emptied.length} of ${before.length} profiles would have none: ${emptied.map(c => classInWords(c)).join('; ')}\n`,
     already.length === 0 ? '' : `${already.length} had none before.\n`,

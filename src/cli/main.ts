@@ -18,12 +18,13 @@ import { impactCommand } from './impact.ts'
 import { init } from './init.ts'
 import { keys } from './keys.ts'
 import { packCommand } from './pack.ts'
+import { quarantineCommand } from './quarantine.ts'
 import { rehearse } from './rehearse.ts'
 import { sentences } from './sentences.ts'
 import { serve } from './serve.ts'
 import { test } from './test.ts'
 
-const COMMANDS: readonly Command[] = [serve, check, test, explainCommand, impactCommand, coverageCommand, drill, directiveCommand, calendar, exceptionsCommand, sentences, packCommand, keys, init, rehearse]
+const COMMANDS: readonly Command[] = [serve, check, test, explainCommand, impactCommand, coverageCommand, drill, directiveCommand, quarantineCommand, calendar, exceptionsCommand, sentences, packCommand, keys, init, rehearse]
 const HELP = ['--help', '-h', 'help']
 const VERSION = ['--version', '-v', 'version']
 

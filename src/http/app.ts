@@ -8,15 +8,20 @@
  */
 import { Hono, type Context } from 'hono'
 import { failure } from '../failure.ts'
+import { coverageMeter } from '../gateway/coverage.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { visibleModels } from '../gateway/visible.ts'
 import type { Operation } from '../policy/facts.ts'
 import { ask } from './ask.ts'
 import { readJson } from './body.ts'
+import { liveCoverage } from './coverage.ts'
 import { enactDirective, liftDirective, listDirectives, type DirectivesPort, type Outcome } from './directives.ts'
+import { beginDrill, endDrill, listDrills, type DrillsPort } from './drills.ts'
+import { eventStreams } from './events.ts'
 import { explainFacts } from './explain.ts'
 import { appOf, refuseAdmin } from './key.ts'
 import { listModels, type Model } from './models.ts'
+import { listQuarantine, releaseDeployment } from './quarantine.ts'
 import { BUG, failed, json, statusOfReply, toResponse, type Reply } from './respond.ts'
 import { poolState, readiness } from './state.ts'
 import { readStated, type Stated } from './stated.ts'
@@ -35,10 +40,17 @@ export type HttpOptions = {
   readonly rehearsing: () => readonly string[]
   /** Absent on a host whose policies are no folder that can be written to. */
   readonly directives?: DirectivesPort
+  /** Absent on a host that lays nothing over the law. */
+  readonly drills?: DrillsPort
+  /** Aborts when the gateway stops serving: streams of events, which have no end of their own, end then. */
+  readonly stopping: AbortSignal
+  /** Closes the connection that a request came on, whatever is still to be read from it; only the host can. */
+  readonly cut: (context: Context) => void
 }
 
 export const DEFAULT_HTTP_OPTIONS: HttpOptions = {
   bodyBytesMax: 32 * 1024 * 1024, adminToken: undefined, clientIsLoopback: () => false, version: '', started: 0, rehearsing: () => [],
+  stopping: new AbortController().signal, cut: () => undefined,
 }
 
 /** One request on its way: its id, and a signal that aborts when the caller has hung up. */
@@ -116,22 +128,29 @@ export function createApp(gateway: Gateway, given: Partial<HttpOptions> = {}): H
       return refused === undefined ? work(exchange) : failed(refused)
     })
 
-  const forDirectives = (work: (directives: DirectivesPort, exchange: Exchange) => Reply | Promise<Reply>) =>
-    forAdmin(exchange => (options.directives === undefined
-      ? failed(failure('unknown_url', 'Notices cannot be enacted at this gateway: put them where its policies come from.'))
-      : work(options.directives, exchange)))
-  const changing = (change: (directives: DirectivesPort, body: Readonly<Record<string, unknown>>, exchange: Exchange) => Promise<Outcome>) =>
-    forDirectives(async (directives, exchange) => {
-      const read = await readJson(exchange.context.req.raw, options.bodyBytesMax)
-      if (!read.ok) return failed(read.failure)
-      const outcome = await change(directives, read.body.value, exchange)
-      return outcome.ok ? json(outcome.value) : failed(outcome.failure)
-    })
+  /** A path for what only some hosts can do. */
+  const forHost = <Port>(port: Port | undefined, without: string) => (work: (port: Port, exchange: Exchange) => Reply | Promise<Reply>) =>
+    forAdmin(exchange => (port === undefined ? failed(failure('unknown_url', without)) : work(port, exchange)))
+  const forDirectives = forHost(options.directives, 'Notices cannot be enacted at this gateway: put them where its policies come from.')
+  const forDrills = forHost(options.drills, 'This gateway cannot be drilled while it serves.')
+  const changing = async ({ context }: Exchange, change: (body: Readonly<Record<string, unknown>>) => Promise<Outcome>): Promise<Reply> => {
+    const read = await readJson(context.req.raw, options.bodyBytesMax)
+    if (!read.ok) return failed(read.failure)
+    const outcome = await change(read.body.value)
+    return outcome.ok ? json(outcome.value) : failed(outcome.failure)
+  }
+  const named = ({ context }: Exchange, what: string): string => context.req.param(what) ?? ''
 
   const asking = (operation: Operation) => forApp(operation, ({ context, requestId, receivedAt, signal, app, facts, dryRun }) => ask(gateway, {
     operation, requestId, app, request: context.req.raw, stated: facts, dryRun, bodyBytesMax: options.bodyBytesMax, receivedAt, signal,
   }))
 
+  const events = eventStreams(gateway)
+  const measureCoverage = coverageMeter(gateway)
+  const measured = (): Reply => {
+    measureCoverage()
+    return { kind: 'whole', headers: {}, contentType: 'text/plain; version=0.0.4; charset=utf-8', body: new TextEncoder().encode(metrics.text()) }
+  }
   const models = ({ app, facts }: AppExchange): readonly Model[] => listModels(visibleModels(gateway, app, facts), options.started)
   const alive = (context: Context): Promise<Response> => reply(context, undefined, () => json({ status: 'alive', version: options.version }))
   const ready = (context: Context): Promise<Response> => reply(context, undefined, () => json(readiness(gateway, options)))
@@ -149,8 +168,7 @@ export function createApp(gateway: Gateway, given: Partial<HttpOptions> = {}): H
     .get('/healthz', alive)
     .get('/health/readiness', ready)
     .get('/readyz', ready)
-    .get('/metrics', context => reply(context, undefined, () => (
-      { kind: 'whole', headers: {}, contentType: 'text/plain; version=0.0.4; charset=utf-8', body: new TextEncoder().encode(metrics.text()) })))
+    .get('/metrics', context => reply(context, undefined, measured))
     .get('/admin/pool', forAdmin(() => json(poolState(gateway))))
     .post('/admin/explain', forAdmin(async ({ context }) => {
       const read = await readJson(context.req.raw, options.bodyBytesMax)
@@ -158,9 +176,19 @@ export function createApp(gateway: Gateway, given: Partial<HttpOptions> = {}): H
       const explained = explainFacts(gateway, read.body.value)
       return explained.ok ? json(explained.explanation) : failed(explained.failure)
     }))
+    // Hono answers HEAD by GET and drops the body unread: there would be nobody to end a stream.
+    .get('/admin/events', forAdmin(({ context, signal }) => (context.req.method === 'HEAD' ? { kind: 'whole', headers: {}, contentType: 'text/event-stream', body: new Uint8Array() } : events({
+      since: context.req.header('last-event-id') ?? context.req.query('since'), signal, stopping: options.stopping, cut: () => options.cut(context),
+    }))))
+    .get('/admin/coverage', forAdmin(() => json(liveCoverage(gateway))))
     .get('/admin/directives', forDirectives(async directives => json(await listDirectives(gateway, directives))))
-    .post('/admin/directives', changing((directives, body) => enactDirective(gateway, directives, body)))
-    .delete('/admin/directives/:name', changing((directives, body, { context }) => liftDirective(gateway, directives, context.req.param('name') ?? '', body)))
+    .post('/admin/directives', forDirectives((directives, exchange) => changing(exchange, body => enactDirective(gateway, directives, body))))
+    .delete('/admin/directives/:name', forDirectives((directives, exchange) => changing(exchange, body => liftDirective(gateway, directives, named(exchange, 'name'), body))))
+    .get('/admin/drills', forDrills(drills => json(listDrills(drills))))
+    .post('/admin/drills', forDrills((drills, exchange) => changing(exchange, body => beginDrill(gateway, drills, body))))
+    .delete('/admin/drills/:id', forDrills((drills, exchange) => changing(exchange, body => endDrill(drills, named(exchange, 'id'), body))))
+    .get('/admin/quarantine', forAdmin(() => json(listQuarantine(gateway))))
+    .post('/admin/quarantine/:deployment/release', forAdmin(exchange => changing(exchange, body => releaseDeployment(gateway, named(exchange, 'deployment'), body))))
     .notFound(context => reply(context, 'unknown', () => failed(failure('unknown_url',
       'There is nothing at this path with this method. Models answer at POST /v1/chat/completions, /v1/completions and /v1/embeddings; GET /v1/models lists them.'))))
 }

@@ -7,12 +7,13 @@
  */
 import type { Bundle, Sources } from '../bundle/bundle.ts'
 import { compile } from '../bundle/compile.ts'
+import { laidOver, layOver } from '../bundle/drilled.ts'
 import { parse, valueOf, type Tree } from '../bundle/parse.ts'
 import { printProblem } from '../bundle/problem.ts'
 import { failure, type Failure } from '../failure.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { coverage } from '../policy/coverage.ts'
-import type { Instant, Rule, Rulebook } from '../policy/rule.ts'
+import type { Instant, Rule } from '../policy/rule.ts'
 import { inUtc } from '../policy/time.ts'
 import type { DirectiveEntry } from '../record/record.ts'
 import { sha256InHex } from './key.ts'
@@ -32,14 +33,26 @@ export type DirectivesPort = {
   history(): readonly DirectiveEntry[]
 }
 
-export type Outcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly failure: Failure }
+export type Refused = { readonly ok: false; readonly failure: Failure }
+export type Outcome = { readonly ok: true; readonly value: unknown } | Refused
+
+/** The text of a notice, read as if its file stood in the policies folder. */
+export type Notice = {
+  readonly ok: true
+  readonly name: string
+  readonly file: string
+  /** The policies with the notice among them. */
+  readonly next: Policies
+  readonly rules: readonly Rule[]
+  readonly warnings: readonly string[]
+}
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
 const AUTHOR = /^[^\p{C}\p{Z}](?:[^\p{C}]{0,198}[^\p{C}\p{Z}])?$/u
 const UNNAMED = 'new'
 const fileNamed = (name: string): string => `directives/${name}.policy.yaml`
 
-const refuse = (message: string, param?: string, status?: number): { readonly ok: false; readonly failure: Failure } =>
+export const refuse = (message: string, param?: string, status?: number): Refused =>
   ({ ok: false, failure: failure('invalid_request', message, { ...(param !== undefined && { param }), ...(status !== undefined && { status }) }) })
 
 /** Every notice of the folder: in force, to come and ended; beside them those that were lifted here. */
@@ -76,33 +89,22 @@ export async function enactDirective(gateway: Gateway, port: DirectivesPort, bod
   if (confirm !== undefined && typeof confirm !== 'string') return refuse("'confirm' must be the text that the effect was shown with.", 'confirm')
 
   return port.alone(async (inForce, carryOut) => {
-    const written = textAt(parse(fileNamed(UNNAMED), yaml).tree, 'policy')
-    const name = written !== undefined && NAME.test(written) ? written : UNNAMED
-    const file = fileNamed(name)
-    if (inForce.sources.has(file)) return refuse(`There is a file ${file} already. Give the notice another name, or lift that one first.`, 'policy', 409)
-    const sources = new Map([...inForce.sources, [file, yaml]])
-    const compiled = await compile(sources, { tests: 'left-out' })
-    if (!compiled.ok) {
-      const errors = compiled.problems.filter(p => p.severity === 'error')
-      return refuse(`The notice does not compile, and nothing was changed.\n${errors.map(p => printProblem(p, sources.get(p.file))).join('\n')}`, 'yaml')
-    }
-    if (written !== name) return refuse(`The notice needs a name of letters, digits and . _ - under 'policy'.`, 'yaml')
-
-    const own = compiled.bundle.rulebook.rules.filter(r => r.place.file === file)
+    const notice = await readNotice(yaml, inForce)
+    if (!notice.ok) return notice
+    const { name, file, next, rules: own, warnings } = notice
     const now = gateway.ports.clock.now()
     // A notice that is still to come is judged by its first second.
-    const effect = effectOf(gateway, compiled.bundle, Math.max(now, own[0]?.window.from ?? now))
+    const effect = effectOf(gateway, next.bundle, Math.max(now, own[0]?.window.from ?? now))
     const about = { name, file, ...(own[0] && windowInUtc(own[0].window)), rules: own.map(r => r.name), effect }
     const digest = await sha256InHex(JSON.stringify([yaml, inForce.bundle.digest]))
-    const warnings = compiled.bundle.warnings.filter(p => p.file === file).map(p => printProblem(p, yaml))
     if (confirm === undefined) return { ok: true, value: { ...about, enacted: false, bundle: inForce.bundle.digest, confirm: digest, warnings } }
     if (confirm !== digest) {
       return refuse('The confirmation is not for this text and the policies now in force; nothing was changed. Ask for the effect again.', 'confirm', 409)
     }
-    const entry = await entryFor(gateway, { name, action: 'enact', author, text: yaml, before: inForce.bundle, after: compiled.bundle })
-    const failed = await carryOut({ file, text: yaml, next: { sources, bundle: compiled.bundle }, entry })
+    const entry = await entryFor(gateway, { name, action: 'enact', author, text: yaml, before: inForce.bundle, after: next.bundle })
+    const failed = await carryOut({ file, text: yaml, next, entry })
     if (failed !== undefined) return { ok: false, failure: failed }
-    return { ok: true, value: { ...about, enacted: true, at: inUtc(entry.at), author, bundle: compiled.bundle.digest, previousBundle: inForce.bundle.digest } }
+    return { ok: true, value: { ...about, enacted: true, at: inUtc(entry.at), author, bundle: next.bundle.digest, previousBundle: inForce.bundle.digest } }
   })
 }
 
@@ -130,11 +132,31 @@ export async function liftDirective(gateway: Gateway, port: DirectivesPort, name
   })
 }
 
+/** Refuses a text that does not compile beside the policies in force, and one whose file is there already. */
+export async function readNotice(yaml: string, inForce: Policies): Promise<Notice | Refused> {
+  const written = textAt(parse(fileNamed(UNNAMED), yaml).tree, 'policy')
+  const name = written !== undefined && NAME.test(written) ? written : UNNAMED
+  const file = fileNamed(name)
+  if (inForce.sources.has(file)) return refuse(`There is a file ${file} already. Give the notice another name, or lift that one first.`, 'policy', 409)
+  const sources = new Map([...inForce.sources, [file, yaml]])
+  const compiled = await compile(sources, { tests: 'left-out' })
+  if (!compiled.ok) {
+    const errors = compiled.problems.filter(p => p.severity === 'error')
+    return refuse(`The notice does not compile, and nothing was changed.\n${errors.map(p => printProblem(p, sources.get(p.file))).join('\n')}`, 'yaml')
+  }
+  if (written !== name) return refuse(`The notice needs a name of letters, digits and . _ - under 'policy'.`, 'yaml')
+  const { bundle } = compiled
+  return {
+    ok: true, name, file, next: { sources, bundle }, rules: bundle.rulebook.rules.filter(r => r.place.file === file),
+    warnings: bundle.warnings.filter(p => p.file === file).map(p => printProblem(p, yaml)),
+  }
+}
+
 /** The test that stands beside a notice and goes with it: without the policy it is about, it would not be read. */
 export const testBeside = (file: string): string => file.replace(/\.policy\.yaml$/, '.test.yaml')
 
-const WRONG_AUTHOR = "'author' must say who does this, in one line of at most 200 letters."
-const isAuthor = (author: unknown): author is string => typeof author === 'string' && AUTHOR.test(author)
+export const WRONG_AUTHOR = "'author' must say who does this, in one line of at most 200 letters."
+export const isAuthor = (author: unknown): author is string => typeof author === 'string' && AUTHOR.test(author)
 
 type Done = Pick<DirectiveEntry, 'name' | 'action' | 'author'> & { readonly text: string; readonly before: Bundle; readonly after: Bundle }
 
@@ -147,8 +169,8 @@ const entryFor = async (gateway: Gateway, { text, before, after, ...done }: Done
 function effectOf({ epochs }: Gateway, next: Bundle, at: Instant): { readonly at: string; readonly coverage: readonly object[] } {
   const { bundle } = epochs.current()
   const isFit = (name: string): boolean => epochs.connected(bundle.catalog.byName.get(name)!) === undefined
-  // What discovery found stays: a notice brings rules, and the moments at which they begin and end.
-  const changed: Rulebook = { ...bundle.rulebook, rules: next.rulebook.rules, edges: next.rulebook.edges }
+  // What discovery found stays, and so do drills: a notice brings rules, and the moments at which they begin and end.
+  const changed = layOver({ ...bundle.rulebook, rules: next.rulebook.rules, edges: next.rulebook.edges }, laidOver(bundle.rulebook))
   const after = coverage(changed, at, isFit)
   return { at: inUtc(at), coverage: coverage(bundle.rulebook, at, isFit).map(({ app, data, fit }, i) => ({ app, data, before: fit, after: after[i]!.fit })) }
 }

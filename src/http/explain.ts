@@ -1,7 +1,8 @@
 /**
  * The machine form of a decision (policy-language, section 10) with what the law does not know: the bundle, and per
- * deployment what keeps it from serving and how its breaker stands, now.
+ * deployment what keeps it from serving and how it stands, now.
  */
+import type { BreakerState } from '../breaker/breaker.ts'
 import { nearest } from '../bundle/nearest.ts'
 import { failure, type Failure } from '../failure.ts'
 import type { Gateway } from '../gateway/gateway.ts'
@@ -11,8 +12,10 @@ import { OPERATIONS, requestFacts, type Operation } from '../policy/facts.ts'
 import type { RawFacts } from '../policy/request.ts'
 import type { Epoch } from '../pool/epochs.ts'
 import { unfitFor, type Wish } from '../pool/pool.ts'
+import type { QuarantineReason } from '../pool/quarantine.ts'
 
-export type LiveRow = Row & { readonly unfit: readonly string[]; readonly health: string }
+/** `health`: why the deployment is set aside, where it is; else how its breaker stands. */
+export type LiveRow = Row & { readonly unfit: readonly string[]; readonly health: QuarantineReason | BreakerState }
 export type LiveExplanation = Omit<Explanation, 'deployments'> & { readonly bundle: string; readonly deployments: readonly LiveRow[] }
 export type Explained = { readonly ok: true; readonly explanation: LiveExplanation } | { readonly ok: false; readonly failure: Failure }
 
@@ -48,9 +51,10 @@ export function withLiveState(gateway: Gateway, { bundle }: Epoch, { outcome, co
     const listed = bundle.catalog.byName.get(name)
     return listed === undefined ? ['not-in-catalog'] : unfitFor(listed, gateway.epochs.connected, wish)
   }
+  const healthOf = (name: string): LiveRow['health'] => gateway.quarantine.of(name)?.reason ?? gateway.breakers.state(name)
   return {
     outcome, ...(code !== undefined && { code }), at, bundle: bundle.digest, ...rest,
-    deployments: rest.deployments.map(row => ({ ...row, unfit: unfit(row.deployment), health: gateway.breakers.state(row.deployment) })),
+    deployments: rest.deployments.map(row => ({ ...row, unfit: unfit(row.deployment), health: healthOf(row.deployment) })),
   }
 }
 

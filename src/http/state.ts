@@ -18,17 +18,22 @@ export function readiness(gateway: Gateway, { version, rehearsing }: { readonly 
   }
 }
 
-/** Every deployment as it stands, and the latest rebuilds of the pool, oldest first. */
-export function poolState(gateway: Gateway): unknown {
-  const { number, bundle, since } = gateway.epochs.current()
+/** Every deployment as it stands, what every profile could be answered by, and the latest rebuilds of the pool, oldest first. */
+export function poolState({ epochs, breakers, quarantine }: Gateway): unknown {
+  const { number, bundle, since } = epochs.current()
   return {
     epoch: number,
     since: inUtc(since),
     bundle: bundle.digest,
-    deployments: bundle.catalog.deployments.map(d => ({
-      deployment: d.name, provider: d.provider, model: d.model,
-      unfit: unfitFor(d, gateway.epochs.connected), breaker: gateway.breakers.state(d.name),
-    })),
-    events: gateway.epochs.events(),
+    deployments: bundle.catalog.deployments.map(d => {
+      const notBefore = breakers.notBefore(d.name), aside = quarantine.of(d.name)
+      return {
+        deployment: d.name, provider: d.provider, model: d.model, unfit: unfitFor(d, epochs.connected),
+        breaker: breakers.state(d.name), notBefore: notBefore === undefined ? null : inUtc(notBefore),
+        quarantine: aside === undefined ? null : { reason: aside.reason, detail: aside.detail, since: inUtc(aside.since) },
+      }
+    }),
+    profiles: epochs.profiles().map(({ app, data, available }) => ({ app, data, available })),
+    events: epochs.events(),
   }
 }

@@ -1,4 +1,4 @@
-/** Whether a request comes from this machine. */
+/** Whose connection a request came on: whether it is from this machine, and how it is closed. */
 import type { HttpBindings } from '@hono/node-server'
 
 /** What proxies in front of us add: then the neighbour is the proxy, and who the caller is nobody has vouched for. */
@@ -9,4 +9,9 @@ export function clientIsLoopback({ env }: { readonly env: unknown }): boolean {
   if (incoming === undefined || Object.keys(incoming.headers).some(name => FORWARDED.test(name))) return false
   const address = incoming.socket.remoteAddress ?? ''
   return address === '::1' || /^(?:::ffff:)?127(?:\.\d{1,3}){3}$/.test(address)
+}
+
+/** Closes the connection of a request at once. */
+export function cutConnection({ env }: { readonly env: unknown }): void {
+  (env as Partial<HttpBindings>).outgoing?.destroy()
 }

@@ -36,7 +36,9 @@ export function directivesIn(folder: string, { gateway, recorder, watching }: { 
       }
       await put(next, CAUSES[entry.action])
       const { name, action, author, bundle, previousBundle, digest } = entry
-      gateway.ports.log('info', 'directive', { name, action, author, bundle, previousBundle, digest })
+      const told = { name, action, author, bundle, previousBundle, digest }
+      gateway.ports.log('info', 'directive', told)
+      gateway.events.publish('directive', told)
       return undefined
     })),
   }

@@ -9,7 +9,8 @@
 import { chmodSync, mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import type { DirectiveEntry, Entry, Recorder } from '../record/record.ts'
+import type { Quarantined } from '../pool/quarantine.ts'
+import type { DirectiveEntry, Entry, QuarantineEntry, Recorder } from '../record/record.ts'
 
 export const RECORDS_FILE = 'records.sqlite'
 /** How long a write waits for another process, such as a copy being made, before the entry counts as not kept. */
@@ -21,6 +22,8 @@ export type NodeRecorder = Recorder & {
   append(entry: Entry): Promise<void>
   /** Notices that were enacted and lifted, oldest first. Throws when they cannot be read. */
   directives(): readonly DirectiveEntry[]
+  /** Compliance mismatches that nobody has released, oldest first: what is withdrawn is found out again. Throws when they cannot be read. */
+  quarantined(): readonly Quarantined[]
   /** Writes what was appended before and closes the file; later appends are refused. */
   close(): void
 }
@@ -60,7 +63,8 @@ export function openRecorder(data: string): NodeRecorder {
       waiting.push({ entry, kept: resolve, lost: reject })
       return promise
     },
-    directives: () => table.directives(),
+    directives: () => table.entries('directive'),
+    quarantined: () => mismatches(table.entries('quarantine')),
     close() {
       if (closed) return
       closed = true
@@ -70,7 +74,20 @@ export function openRecorder(data: string): NodeRecorder {
   }
 }
 
-type Table = { isInPlace(): boolean; directives(): readonly DirectiveEntry[]; insert(entries: readonly Entry[]): void; close(): void }
+/** Only a person's release of the mismatch itself ends one. */
+function mismatches(entries: readonly QuarantineEntry[]): readonly Quarantined[] {
+  const aside = new Map<string, Quarantined>()
+  for (const { deployment, reason, action, detail, at, author } of entries) {
+    if (reason !== 'compliance-mismatch') continue
+    if (action === 'set' && !aside.has(deployment)) aside.set(deployment, { deployment, reason, detail, since: at })
+    if (action === 'released' && author !== undefined) aside.delete(deployment)
+  }
+  return [...aside.values()]
+}
+
+type EntryOf<Kind extends Entry['kind']> = Extract<Entry, { readonly kind: Kind }>
+
+type Table = { isInPlace(): boolean; entries<Kind extends Entry['kind']>(kind: Kind): readonly EntryOf<Kind>[]; insert(entries: readonly Entry[]): void; close(): void }
 
 function openTable(data: string): Table {
   makeDataFolder(data)
@@ -83,7 +100,7 @@ function openTable(data: string): Table {
     const { ino } = statSync(file)
     return {
       isInPlace: () => database.isOpen && statSync(file, { throwIfNoEntry: false })?.ino === ino,
-      directives: () => database.prepare("SELECT body FROM entries WHERE kind = 'directive' ORDER BY seq").all().map(row => JSON.parse(String(row['body'])) as DirectiveEntry),
+      entries: <Kind extends Entry['kind']>(kind: Kind) => database.prepare('SELECT body FROM entries WHERE kind = ? ORDER BY seq').all(kind).map(row => JSON.parse(String(row['body'])) as EntryOf<Kind>),
       insert(entries) {
         try {
           database.exec('BEGIN IMMEDIATE')

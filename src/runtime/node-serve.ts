@@ -5,7 +5,7 @@
  * What it promises: `ready` is printed when it can answer and not before; policies that do not compile are never half
  * applied, neither at the start nor while it runs; told to stop, it finishes what it began.
  */
-import { alwaysClosed } from '../breaker/breaker.ts'
+import { createBreakers } from '../breaker/opossum.ts'
 import { compile } from '../bundle/compile.ts'
 import { printProblems, short } from '../cli/compiled.ts'
 import { EXIT } from '../cli/exit.ts'
@@ -13,11 +13,13 @@ import type { Host, ServeOptions } from '../cli/host.ts'
 import { createGateway } from '../gateway/gateway.ts'
 import { createMetrics } from '../gateway/metrics.ts'
 import { createApp, DEFAULT_HTTP_OPTIONS } from '../http/app.ts'
+import type { Quarantined } from '../pool/quarantine.ts'
 import { providers } from '../provider/providers.ts'
 import { adminToken } from './node-admin-token.ts'
-import { clientIsLoopback } from './node-client.ts'
+import { clientIsLoopback, cutConnection } from './node-client.ts'
 import { createConnections } from './node-connections.ts'
 import { directivesIn } from './node-directives.ts'
+import { createDrills } from './node-drills.ts'
 import { listen, type Listening } from './node-listen.ts'
 import { readPolicies } from './node-policies.ts'
 import { nodePorts, type NodePorts } from './node-ports.ts'
@@ -51,9 +53,11 @@ export async function serve(options: ServeOptions, host: Host): Promise<number> 
 
   // 2. What must be kept.
   let recorder: NodeRecorder
+  let quarantined: readonly Quarantined[]
   let token = options.adminToken
   try {
     recorder = openRecorder(options.data)
+    quarantined = recorder.quarantined()
     if (token === undefined) {
       const made = adminToken(options.data)
       token = made.token
@@ -69,14 +73,16 @@ export async function serve(options: ServeOptions, host: Host): Promise<number> 
   const connections = createConnections(ports)
   await connections.ask(compiled.bundle, DISCOVERY_AT_START_MS)
   const gateway = createGateway({
-    ports, recorder, providers: providers(ports), breakers: alwaysClosed, metrics: createMetrics(),
-    place: options.place, bundle: await connections.wire(compiled.bundle), connected: connections.connected,
+    ports, recorder, providers: providers(ports), breakers: createBreakers(), metrics: createMetrics(),
+    quarantined, place: options.place, bundle: await connections.wire(compiled.bundle), connected: connections.connected,
   })
-  const watching = watch({ gateway, connections, folder: options.policies, sources: read.sources, bundle: compiled.bundle })
+  const drills = createDrills(gateway)
+  const watching = watch({ gateway, connections, folder: options.policies, overlay: drills.overlay, sources: read.sources, bundle: compiled.bundle })
+  const stopping = new AbortController()
   const app = createApp(gateway, {
     bodyBytesMax: options.bodyBytesMax ?? DEFAULT_HTTP_OPTIONS.bodyBytesMax,
     adminToken: token, clientIsLoopback, version: host.version, started: ports.clock.now(), rehearsing: () => connections.rehearsing(),
-    directives: directivesIn(options.policies, { gateway, recorder, watching }),
+    directives: directivesIn(options.policies, { gateway, recorder, watching }), drills: drills.port(watching), stopping: stopping.signal, cut: cutConnection,
   })
 
   // 4. The port.
@@ -98,7 +104,9 @@ export async function serve(options: ServeOptions, host: Host): Promise<number> 
   await stop.first
   ports.log('info', 'stopping')
   watching.end()
+  stopping.abort()
   const isInTime = await finish(server, ports, stop)
+  await drills.close()
   recorder.close()
   await Promise.all([connections.close(), transport.close()])
   ports.log('info', 'stopped', { cut: !isInTime })

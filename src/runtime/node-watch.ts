@@ -1,5 +1,6 @@
 /**
- * What this is for: the one clock of the process. It notices changed policies, edges of time and what discovery finds.
+ * What this is for: the one clock of the process. It notices changed policies, edges of time and what discovery finds, and sees to
+ * what deployments need when no request comes by: signs of life, and a model to be fetched.
  *
  * What it promises: one thing at a time, so that two changes never race for the bundle in force; policies that do not compile
  * change nothing but an alarm.
@@ -7,7 +8,10 @@
 import type { Bundle, Sources } from '../bundle/bundle.ts'
 import { compile } from '../bundle/compile.ts'
 import type { Problem } from '../bundle/problem.ts'
+import { failure } from '../failure.ts'
 import type { Gateway } from '../gateway/gateway.ts'
+import { createLadder } from '../gateway/ladder.ts'
+import { createUpkeep } from '../gateway/upkeep.ts'
 import type { Policies } from '../http/directives.ts'
 import type { Connections } from './node-connections.ts'
 import { readPolicies, sameSources, signatureOf } from './node-policies.ts'
@@ -27,6 +31,8 @@ export type Watched = Policies & {
   readonly gateway: Gateway
   readonly connections: Connections
   readonly folder: string
+  /** What lies over the law of the folder for a while: a drill. The bundle as it is where there is none. */
+  readonly overlay: (bundle: Bundle) => Promise<Bundle>
 }
 
 export type Watching = {
@@ -38,11 +44,13 @@ export type Watching = {
    * then, or the next look at the folder undoes it.
    */
   alone<T>(work: (inForce: Policies, put: (next: Policies, cause: string) => Promise<void>) => Promise<T>): Promise<T>
+  /** Puts the policies in force anew, because what lies over them or what servers hold has changed. */
+  again(cause: string): Promise<void>
   end(): void
 }
 
 /** Looks every quarter of a second, until `end`. */
-export function watch({ gateway, connections, folder, ...begun }: Watched): Watching {
+export function watch({ gateway, connections, folder, overlay, ...begun }: Watched): Watching {
   const { clock, background } = gateway.ports
   let { sources, bundle } = begun
   let signature: string | undefined
@@ -56,6 +64,9 @@ export function watch({ gateway, connections, folder, ...begun }: Watched): Watc
   let hasFound = false
   let isTicking = false
   let hasEnded = false
+  const untilEnd = new AbortController()
+  const upkeep = createUpkeep(gateway, untilEnd.signal)
+  const isDiscoveryUrgent = createLadder(gateway, untilEnd.signal)
   let turn: Promise<unknown> = Promise.resolve()
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const done = turn.then(work)
@@ -77,7 +88,10 @@ export function watch({ gateway, connections, folder, ...begun }: Watched): Watc
   }
   const putInForce = async (next: Bundle, cause: string): Promise<void> => {
     const wired = await connections.wire(next)
-    if (!hasEnded) gateway.epochs.swap(wired, cause)
+    const laidOver = await overlay(wired)
+    if (hasEnded) return
+    gateway.epochs.swap(laidOver, cause)
+    gateway.breakers.keep(new Set(wired.catalog.deployments.map(d => d.name)))
   }
 
   const reload = async (): Promise<void> => {
@@ -146,7 +160,15 @@ export function watch({ gateway, connections, folder, ...begun }: Watched): Watc
     await inTurn(look)
     isTicking = false
   }
-  const timer = setInterval(() => background(tick()), TICK_MS)
+  /** Apart from the tick: what goes wrong here delays no change of the law. */
+  const seeToDeployments = async (): Promise<void> => {
+    upkeep()
+    if (isDiscoveryUrgent()) discoveryDueAt = clock.now()
+  }
+  const timer = setInterval(() => {
+    background(seeToDeployments())
+    background(tick())
+  }, TICK_MS)
   return {
     inForce: () => ({ sources, bundle }),
     alone: work => inTurn(() => work({ sources, bundle }, async (next, cause) => {
@@ -156,9 +178,11 @@ export function watch({ gateway, connections, folder, ...begun }: Watched): Watc
       waiting = undefined
       discoveryDueAt = clock.now()
     })),
+    again: cause => inTurn(() => putInForce(bundle, cause)),
     end() {
       hasEnded = true
       clearInterval(timer)
+      untilEnd.abort(failure('cancelled', 'The gateway is stopping.'))
     },
   }
 }

@@ -3,7 +3,7 @@
  * (policy-language, section 13, case 19).
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { alwaysClosed } from '../../src/breaker/breaker.ts'
+import { createBreakers } from '../../src/breaker/opossum.ts'
 import { CANARY, KEYS, startWorld, type World } from './world.ts'
 
 const SECRET_KEY = `key-${CANARY}`
@@ -12,7 +12,7 @@ let world: World
 let broken: World
 beforeAll(async () => {
   world = await startWorld()
-  broken = await startWorld({}, { breakers: { ...alwaysClosed, mayTry: () => { throw new TypeError(`bug over ${CANARY}\nand on ${CANARY}`) } } })
+  broken = await startWorld({}, { breakers: given => ({ ...createBreakers()(given), mayTry: () => { throw new TypeError(`bug over ${CANARY}\nand on ${CANARY}`) } }) })
 })
 afterAll(() => Promise.all([world.close(), broken.close()]))
 

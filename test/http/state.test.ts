@@ -1,18 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { alwaysClosed } from '../../src/breaker/breaker.ts'
+import type { MakeBreakers } from '../../src/breaker/breaker.ts'
+import { createBreakers } from '../../src/breaker/opossum.ts'
 import { ADMIN_TOKEN, CANARY, KEYS, startWorld, type World } from './world.ts'
 
 let world: World
 let rehearsing: readonly string[] = []
 beforeAll(async () => {
-  const breakers = { ...alwaysClosed, state: (deployment: string) => (deployment === 'failing' ? 'open' as const : 'closed' as const) }
+  const breakers: MakeBreakers = given => ({ ...createBreakers()(given), state: d => (d === 'failing' ? 'open' : 'closed'), notBefore: d => (d === 'failing' ? Date.UTC(2026, 10, 22, 11) : undefined) })
   world = await startWorld({ rehearsing: () => rehearsing, clientIsLoopback: () => false }, { breakers })
 })
 afterAll(() => world.close())
 
 type Row = { readonly deployment: string; readonly unfit: readonly string[] }
 /** What these tests reach into; the rest is compared whole. */
-type Shown = { readonly error: { readonly code: string; readonly param: string | null }; readonly deployments: readonly Row[]; readonly events: unknown; readonly request: unknown }
+type Shown = { readonly error: { readonly code: string; readonly param: string | null }; readonly deployments: readonly Row[]; readonly profiles: unknown; readonly events: unknown; readonly request: unknown }
 
 const get = async (path: string, token?: string): Promise<{ status: number; type: string | null; text: string; json: () => Shown }> => {
   const response = await fetch(world.url + path, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } })
@@ -85,10 +86,29 @@ describe('the admin paths', () => {
     expect(status).toBe(200)
     const pool = json()
     expect(pool).toMatchObject({ epoch: 2, bundle: world.gateway.epochs.current().bundle.digest })
-    expect(pool.deployments).toContainEqual({ deployment: 'good', provider: 'france', model: 'vendor-x/good', unfit: [], breaker: 'closed' })
-    expect(pool.deployments).toContainEqual({ deployment: 'failing', provider: 'france', model: 'vendor-x/failing', unfit: [], breaker: 'open' })
-    expect(pool.deployments).toContainEqual({ deployment: 'facts-only', provider: 'unconnected', model: 'vendor-x/facts-only', unfit: ['no-connection'], breaker: 'closed' })
+    expect(pool.deployments).toContainEqual({ deployment: 'good', provider: 'france', model: 'vendor-x/good', unfit: [], breaker: 'closed', notBefore: null, quarantine: null })
+    expect(pool.deployments).toContainEqual({ deployment: 'failing', provider: 'france', model: 'vendor-x/failing', unfit: [], breaker: 'open', notBefore: '2026-11-22T11:00:00.000Z', quarantine: null })
+    expect(pool.deployments).toContainEqual({ deployment: 'facts-only', provider: 'unconnected', model: 'vendor-x/facts-only', unfit: ['no-connection'], breaker: 'closed', notBefore: null, quarantine: null })
     expect(pool.events).toMatchObject([{ epoch: 2, cause: 'a test' }])
+    expect(pool.profiles).toContainEqual({ app: 'once', data: 'unknown', available: ['good'] })
+    expect(pool.profiles).toContainEqual({ app: 'nobody', data: 'unknown', available: [] })
+  })
+
+  test('what is set aside says why, in the pool and in an explanation, and is released by a person only', async () => {
+    const health = async (): Promise<unknown> => (await post('/admin/explain', { app: 'crm' }, asAdmin)).json.deployments.find(r => r.deployment === 'good')
+    world.gateway.quarantine.set('good', 'compliance-mismatch', 'it says that it answered from US')
+    expect((await get('/admin/pool', ADMIN_TOKEN)).json().deployments).toContainEqual(expect.objectContaining({
+      deployment: 'good', breaker: 'closed', quarantine: { reason: 'compliance-mismatch', detail: 'it says that it answered from US', since: expect.any(String) as string },
+    }))
+    expect(await health()).toMatchObject({ verdict: 'allowed', health: 'compliance-mismatch' })
+    expect((await get('/admin/quarantine', ADMIN_TOKEN)).json()).toMatchObject({ quarantine: [{ deployment: 'good', reason: 'compliance-mismatch' }] })
+
+    expect((await post('/admin/quarantine/good/release', { author: 'Ada' }, {})).status).toBe(401)
+    expect((await post('/admin/quarantine/good/release', {}, asAdmin)).json.error.param).toBe('author')
+    expect(await health()).toMatchObject({ health: 'compliance-mismatch' })
+    expect((await post('/admin/quarantine/good/release', { author: 'Ada' }, asAdmin)).status).toBe(200)
+    expect(await health()).toMatchObject({ health: 'closed' })
+    expect((await post('/admin/quarantine/good/release', { author: 'Ada' }, asAdmin)).status).toBe(404)
   })
 
   test('explain: the machine form, the bundle after the instant, and how each deployment stands', async () => {

@@ -5,7 +5,8 @@
 import { serve, type ServerType } from '@hono/node-server'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { alwaysClosed, type Breakers } from '../../src/breaker/breaker.ts'
+import type { MakeBreakers } from '../../src/breaker/breaker.ts'
+import { createBreakers } from '../../src/breaker/opossum.ts'
 import { createGateway, type Gateway } from '../../src/gateway/gateway.ts'
 import { createMetrics } from '../../src/gateway/metrics.ts'
 import { createApp, type HttpOptions } from '../../src/http/app.ts'
@@ -85,7 +86,7 @@ export type World = {
   close(): Promise<void>
 }
 
-export async function startWorld(options: Partial<HttpOptions> = {}, { breakers = alwaysClosed }: { breakers?: Breakers } = {}): Promise<World> {
+export async function startWorld(options: Partial<HttpOptions> = {}, { breakers = createBreakers() }: { breakers?: MakeBreakers } = {}): Promise<World> {
   const pretender = await startProvider()
   const transport = nodeTransport()
   const logged: LogLine[] = []

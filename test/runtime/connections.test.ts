@@ -1,13 +1,14 @@
 import { appendFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
+import { ollamaServer } from '../gateway/ollama-server.ts'
 import { cleanUp, folderOf, serve } from '../support/processes.ts'
-import { provider } from '../support/tree.ts'
+import { policy, provider, rule } from '../support/tree.ts'
 import { chat, onlyIn, PLACE_RULE, pool, readiness, real, REHEARSAL, unfit } from './places.ts'
 import { startProvider, type ProviderInHand } from './provider-in-hand.ts'
 
 describe('what a gateway is connected to', () => {
-  const providers: ProviderInHand[] = []
+  const providers: { close(): Promise<void> }[] = []
   afterEach(async () => {
     await cleanUp()
     await Promise.all(providers.splice(0).map(p => p.close()))
@@ -62,7 +63,7 @@ describe('what a gateway is connected to', () => {
     const { url } = await inHand(['found-1'])
     const folder = folderOf({ ...REHEARSAL, [PLACE_RULE]: onlyIn('US'), 'catalog/own.yaml': discovering(url) })
     const gateway = await serve(folder)
-    expect(await unfit(gateway)).toEqual({ 'own-listed': '', 'own:found-1': '', 'eu-one': 'rehearsal-off', 'us-one': 'rehearsal-off' })
+    expect(await unfit(gateway)).toEqual({ 'own-listed': 'not-held', 'own:found-1': '', 'eu-one': 'rehearsal-off', 'us-one': 'rehearsal-off' })
     writeFileSync(join(folder, PLACE_RULE), onlyIn('FR'))
     await gateway.logged(line => line.event === 'pool-rebuilt')
     expect(await unfit(gateway)).toHaveProperty(['own:found-1'], '')
@@ -93,6 +94,28 @@ describe('what a gateway is connected to', () => {
     const keyed = provider('own', `dialect: openai\nbase-url: ${gone.url}\ndiscover: models\nkey: env:OWN_API`, []).replace('deployments:\n', 'deployments: []\n')
     const gateway = await serve(folderOf({ ...REHEARSAL, 'catalog/own.yaml': keyed }), { environment: { OWN_API: 'k' } })
     expect((await readiness(gateway)).rehearsal).toBe(false)
+  })
+
+  it('comes down to a model that its server has to fetch, when nobody else is left, and says how', async () => {
+    const cloud = await inHand()
+    const house = await ollamaServer()
+    providers.push(house)
+    const gateway = await serve(folderOf({
+      ...REHEARSAL, 'catalog/real.yaml': real(cloud.url), 'rules/order.policy.yaml': policy('order', rule('real-first', 'prefer: [{ provider: real }]')),
+      'catalog/house.yaml': provider('house', `dialect: ollama\nbase-url: ${house.url}\ndiscover: models\nprocessed-in: [FR]\nhosting: local`, ['{ deployment: house-one, model: house/one, upstream-model: one, pull: yes }']),
+    }))
+    expect(await unfit(gateway)).toMatchObject({ 'real-one': '', 'house-one': 'not-held' })
+    expect((await chat(gateway)).headers.get('x-bailiwick-deployment')).toBe('real-one')
+    expect(house.pulled).toEqual([])
+    await cloud.close()
+    const isOpen = (): boolean => gateway.log().some(line => line.event === 'breaker' && line['deployment'] === 'real-one' && line['to'] === 'open')
+    while (!isOpen()) expect((await chat(gateway)).status).toBeGreaterThanOrEqual(500)
+    await gateway.logged(line => line.event === 'pool-rebuilt' && line['cause'] === 'discovery')
+    const answer = await chat(gateway)
+    expect(answer.headers.get('x-bailiwick-deployment')).toBe('house-one')
+    expect(house.pulled).toEqual(['one'])
+    expect(gateway.log().filter(line => line.event === 'pull').map(line => line['status'])).toEqual(['begun', 'success'])
+    await gateway.logged(line => line.event === 'warm-up' && line['deployment'] === 'house-one' && line['outcome'] === 'ok')
   })
 
   it('finds and loses models while it runs', async () => {

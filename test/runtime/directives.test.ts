@@ -9,6 +9,8 @@ import { policy, rule } from '../support/tree.ts'
 import { chat, pool, readiness, REHEARSAL } from './places.ts'
 
 const WITHIN_MS = 1_000
+/** The kinds of data of an app that does not say what its prompts carry. */
+const PROFILES = ['unknown']
 const NAME = 'notice-us'
 const FILE = `directives/${NAME}.policy.yaml`
 const notice = (models = '[us/one]', { name = NAME, effective = '{ from: 2026-01-01, until: 2026-01-10, timezone: UTC }' } = {}): string =>
@@ -83,7 +85,7 @@ describe('a notice at a running gateway', () => {
     expect(entry).toMatchObject({ kind: 'directive', name: NAME, action: 'enact', author: 'Ada Adler', bundle, previousBundle, digest: sha256(NOTICE) })
     expect(Number(entry!['at'])).toBeGreaterThanOrEqual(askedAt)
     expect(first.log().find(line => line.event === 'directive')).toMatchObject({ action: 'enact', name: NAME, author: 'Ada Adler' })
-    expect((await pool(first)).events).toMatchObject([{ cause: 'directive enacted', bundle, apps: [{ app: 'desk', added: [], removed: [{ deployment: 'us-one', because: `${NAME}/gone` }] }] }])
+    expect((await pool(first)).events).toMatchObject([{ cause: 'directive enacted', bundle, profiles: PROFILES.map(data => ({ app: 'desk', data, added: [], removed: [{ deployment: 'us-one', because: `${NAME}/gone` }] })) }])
 
     await first.stop()
     const second = await serve(policies, { data })
@@ -214,7 +216,7 @@ describe('a notice at a running gateway', () => {
     expect(Date.now() - askedAt).toBeLessThan(WITHIN_MS)
     expect(lifted).toMatchObject({ status: 200, value: { name: NAME, author: 'Bo Brandt', bundle: before.bundle, previousBundle, effect: { coverage: [{ app: 'desk', before: ['eu-one'], after: ['eu-one', 'us-one'] }] } } })
     expect((await readiness(gateway)).bundle).toBe(before.bundle)
-    expect((await pool(gateway)).events.at(-1)).toMatchObject({ cause: 'directive lifted', apps: [{ app: 'desk', added: ['us-one'], removed: [] }] })
+    expect((await pool(gateway)).events.at(-1)).toMatchObject({ cause: 'directive lifted', profiles: PROFILES.map(data => ({ app: 'desk', data, added: ['us-one'], removed: [] })) })
 
     expect(readdirSync(join(policies, 'directives'))).toEqual(['lifted'])
     const kept = readdirSync(join(policies, 'directives/lifted')).toSorted()

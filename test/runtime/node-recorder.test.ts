@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { OutcomeEntry } from '../../src/record/record.ts'
+import type { OutcomeEntry, QuarantineEntry } from '../../src/record/record.ts'
 import { openRecorder, RECORDS_FILE, type NodeRecorder } from '../../src/runtime/node-recorder.ts'
 import { cleanUp, freshFolder } from '../support/processes.ts'
 
@@ -114,5 +114,43 @@ describe('the records on disk', () => {
     expect(statSync(data).mode & 0o777).toBe(0o700)
     expect(statSync(join(data, RECORDS_FILE)).mode & 0o777).toBe(0o600)
     expect(readFileSync(join(data, RECORDS_FILE)).length).toBeGreaterThan(0)
+  })
+
+  describe('deployments that only a person may release', () => {
+    const set = (deployment: string, more: Partial<QuarantineEntry> = {}): QuarantineEntry =>
+      ({ kind: 'quarantine', id: 'q', at: 1_000, deployment, reason: 'compliance-mismatch', action: 'set', detail: 'elsewhere', ...more })
+    const released = (deployment: string, more: Partial<QuarantineEntry> = {}): QuarantineEntry => set(deployment, { action: 'released', author: 'Ada Adler', ...more })
+
+    async function afterwards(...entries: readonly QuarantineEntry[]): Promise<ReturnType<NodeRecorder['quarantined']>> {
+      const data = freshFolder()
+      const first = recorderIn(data)
+      expect(first.quarantined()).toEqual([])
+      for (const e of entries) await first.append(e)
+      await first.append(entry('other'))
+      first.close()
+      return recorderIn(data).quarantined()
+    }
+
+    it('are still aside after a restart, the first one first', async () => {
+      expect(await afterwards(set('b', { at: 1 }), set('a', { at: 2 }))).toEqual([
+        { deployment: 'b', reason: 'compliance-mismatch', detail: 'elsewhere', since: 1 }, { deployment: 'a', reason: 'compliance-mismatch', detail: 'elsewhere', since: 2 },
+      ])
+    })
+
+    it('are not once they were released, but are when they were set aside again', async () => {
+      expect(await afterwards(set('a'), released('a'))).toEqual([])
+      expect(await afterwards(set('a'), released('a'), set('a', { at: 9 }))).toMatchObject([{ since: 9 }])
+    })
+
+    it('are, whatever else was released or nobody signed for', async () => {
+      expect(await afterwards(set('a'), released('b'))).toMatchObject([{ deployment: 'a' }])
+      expect(await afterwards(set('a'), released('a', { reason: 'withdrawn' }))).toMatchObject([{ deployment: 'a' }])
+      const { author: _, ...unsigned } = released('a')
+      expect(await afterwards(set('a'), unsigned)).toMatchObject([{ deployment: 'a' }])
+    })
+
+    it('are not those that were withdrawn', async () => {
+      expect(await afterwards(set('a', { reason: 'withdrawn' }))).toEqual([])
+    })
   })
 })

@@ -10,7 +10,7 @@ export type ProviderInHand = {
   readonly streaming: Promise<void>
   /** Ends every stream that has begun. */
   release(): void
-  close(): Promise<void>
+  readonly close: () => Promise<void>
 }
 
 export async function startProvider(models: readonly string[] = []): Promise<ProviderInHand> {
