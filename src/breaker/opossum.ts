@@ -88,7 +88,6 @@ function createBreaker(settings: BreakerSettings, clock: SteadyClock, changed: (
     const at = clock.now()
     const marks = marksOf(failed, from)
     marksInARow = failed === undefined ? 0 : marksInARow + marks.filter(mark => mark === 'failure').length
-    if (failed?.code === 'busy' && failed.retryAfterMs !== undefined) busyUntil = Math.max(busyUntil ?? 0, at + failed.retryAfterMs)
     circuit.count(marks, at)
     if (marksInARow >= settings.failuresInARow * MARKS_PER_TRIAL) circuit.open()
     const to = circuit.state()
@@ -111,6 +110,8 @@ function createBreaker(settings: BreakerSettings, clock: SteadyClock, changed: (
     }
     const trial: Trial = {
       report(failed) {
+        // When to come back is news also from a trial that says nothing new about health.
+        if (!isOver && failed?.code === 'busy' && failed.retryAfterMs !== undefined) busyUntil = Math.max(busyUntil ?? 0, clock.now() + failed.retryAfterMs)
         if (isNews()) hear(failed)
       },
       drop: () => void isNews(),

@@ -75,6 +75,7 @@ export type Dispatched =
   /** The law has changed: the request must be decided anew before anything more is sent. */
   | { readonly kind: 'stale'; readonly attempts: readonly Attempt[] }
 
+const LEFT = failure('cancelled', 'The caller hung up.')
 const ATTEMPTS_MAX = 4
 const TRIES_OF_ONE_MAX = 2
 const RETRY_AFTER_MS = 5_000
@@ -95,6 +96,10 @@ export async function dispatch(d: Dispatch): Promise<Dispatched> {
     const deployment: Deployment | undefined = again !== undefined && pool.members.includes(again) ? again : pool.members.find(isLeft)
     again = undefined
     if (deployment === undefined) break
+    if (d.signal.aborted) {
+      last = LEFT
+      break
+    }
     if (left() <= 0) {
       last = failure('deadline_exceeded', 'The time for this request ran out.')
       break
@@ -119,7 +124,7 @@ export async function dispatch(d: Dispatch): Promise<Dispatched> {
     if (what.step === 'next' && others.length === 0) break
     if (what.afterMs >= left()) break
     if (!await waited(what.afterMs, d)) {
-      last = failure('cancelled', 'The caller hung up.')
+      last = LEFT
       break
     }
   }

@@ -119,6 +119,8 @@ async function holdBack(o: Opening, { body }: ProviderAnswer, attempt: AttemptSi
     heldBytes += next.value?.length ?? 0
     const whole = next.done === true ? scanner.end() : scanner.feed(next.value)
     if (whole !== undefined) held.push(whole)
+    const wrong = o.attest(deployment, { model: scanner.model, geo: scanner.geo })
+    if (wrong !== undefined) return failed(mismatch(name, wrong))
     if (splice?.state === 'diverged') return failed(failure('upstream_error', `${name} gave another answer than the one that was begun.`, { upstream: { status: 200 } }))
     if (scanner.error !== undefined) return failed(failure('upstream_error', `${name} answered with an error.`, { upstream: { status: 200, ...scanner.error } }))
     // An answer that ends unfinished before anything of it was given is a failed attempt and no more.
@@ -127,7 +129,5 @@ async function holdBack(o: Opening, { body }: ProviderAnswer, attempt: AttemptSi
     // While it says again what was said, it is not silent.
     if (scanner.hasContent) attempt.allow(Math.min(timeouts.idle, o.left()), `The next piece of ${name}'s answer`)
   }
-  const wrong = o.attest(deployment, { model: scanner.model })
-  if (wrong !== undefined) return failed(mismatch(name, wrong))
   return { kind: 'stream', source: { deployment, timeouts, held, rest, scanner, attempt, trial, splice } }
 }

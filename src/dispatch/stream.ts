@@ -84,6 +84,7 @@ export function committedStream({ first, clock, left, hasLeft, rescue, over, end
     let patience = timeouts.idle
     try {
       for (const chunk of held) {
+        if (isOver) return undefined
         waitForCaller()
         yield chunk
       }
@@ -112,7 +113,11 @@ export function committedStream({ first, clock, left, hasLeft, rescue, over, end
     try {
       for (;;) {
         const why = yield* pass()
-        if (isOver) return
+        if (isOver) {
+          // The end was told while nobody read; whoever reads on must not take a bare end for a clean one.
+          if (!hasLeft()) yield errorEvent(envelopeOf(failure('deadline_exceeded', 'The time for this request ran out before its answer was read.')))
+          return
+        }
         if (why === undefined) {
           finish('answered', undefined)
           yield DONE

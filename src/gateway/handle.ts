@@ -73,11 +73,11 @@ async function decideAndSend(gateway: Gateway, call: Call, before: readonly Atte
   }
   const { notify } = decision.duties
   if (notify !== undefined) log('warn', 'notify', { decision: record.id, to: notify, app: call.app, outcome: decision.outcome })
-  if (decision.permit === undefined) return end(refusalOf(decision, rulebook), { outcome: 'refused', attempts: [] })
+  if (decision.permit === undefined) return end(refusalOf(decision, rulebook), { outcome: 'refused', attempts: before })
 
   // 3. The request as it may leave, and where it may go now.
   const duty = carryOut(decision.duties, call.operation, call.body.value, host)
-  if (!duty.ok) return end(duty.failure, { outcome: 'refused', attempts: [] })
+  if (!duty.ok) return end(duty.failure, { outcome: 'refused', attempts: before })
   const pooled = await poolFor(gateway, call, { epoch, decision: { ...decision, permit: decision.permit } })
   if (!pooled.ok) return end(pooled.failure, { outcome: pooled.failure.code === 'permitted_models_unavailable' ? 'failed' : 'refused', attempts: before })
 

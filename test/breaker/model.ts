@@ -50,13 +50,15 @@ export class Model {
     trial.over = true
     const isProbe = this.#probe?.trial === trial
     if (isProbe) this.#probe = undefined
-    if (said === 'dropped' || trial.inPeriod !== this.#period) return
+    if (said === 'dropped') return
+    // When to come back is heard from anybody, whatever else the outcome is worth.
+    this.#hearBusy(said)
+    if (trial.inPeriod !== this.#period) return
     if (this.#state === 'closed') this.#hearClosed(said)
     else if (isProbe) this.#hearProbe(said)
   }
 
   #hearProbe(failed: Failure | undefined): void {
-    this.#hearBusy(failed)
     this.#to(failed === undefined ? 'closed' : 'open')
     // The probe that closed it is the first of the new window.
     if (failed === undefined) this.#heard.push({ at: this.now, failure: 0 })
@@ -64,7 +66,6 @@ export class Model {
 
   #hearClosed(failed: Failure | undefined): void {
     const weight = failed === undefined ? 0 : failed.code === 'busy' ? 0.5 : 1
-    this.#hearBusy(failed)
     this.#row = weight === 0 ? 0 : this.#row + weight
     this.#heard.push({ at: this.now, failure: weight })
     const step = BREAKER.windowMs / BREAKER.buckets

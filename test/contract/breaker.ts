@@ -279,7 +279,7 @@ export const breakerCases: readonly BreakerCase[] = [
     name: 'what began before it opened neither closes it, nor opens it anew, nor takes the place of the probe',
     run(make) {
       const b = bench(make)
-      const early = Array.from({ length: 11 }, () => begun(b.begin('a')))
+      const early = Array.from({ length: 10 }, () => begun(b.begin('a')))
       const end = (failed: Failure | undefined): void => begun(early.pop()).report(failed)
       b.times(3, BROKEN)
       b.pass(RESET_MS / 2)
@@ -293,7 +293,6 @@ export const breakerCases: readonly BreakerCase[] = [
       stateIs(b, 'half-open')
       end(undefined)
       end(BROKEN)
-      end(busyFor(60_000))
       begun(early.pop()).drop()
       stateIs(b, 'half-open')
       const probe = begun(b.begin('a'))
@@ -302,6 +301,23 @@ export const breakerCases: readonly BreakerCase[] = [
       isShut(b)
       probe.report(undefined)
       for (let i = 0; i < 3; i++) end(BROKEN)
+      stateIs(b, 'closed')
+    },
+  },
+  {
+    name: 'when to come back is heard also from what began before it opened',
+    run(make) {
+      const b = bench(make)
+      const early = begun(b.begin('a'))
+      b.times(3, BROKEN)
+      early.report(busyFor(60_000))
+      stateIs(b, 'open')
+      same('earliest', b.notBefore('a'), START + 60_000)
+      b.pass(RESET_MS)
+      stateIs(b, 'half-open')
+      isShut(b)
+      b.pass(60_000 - RESET_MS)
+      begun(b.begin('a')).report(undefined)
       stateIs(b, 'closed')
     },
   },
