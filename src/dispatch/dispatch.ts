@@ -84,7 +84,8 @@ export async function dispatch(d: Dispatch): Promise<Dispatched> {
   const attempts: Attempt[] = [...d.before]
   const deadline = d.receivedAt + (d.wishes.timeouts.total ?? d.pool.members[0]?.timeouts.total ?? 0)
   const left = (): number => deadline - d.clock.now()
-  const triesOf = ({ name }: Deployment): number => attempts.filter(a => a.deployment === name).length
+  // What was overtaken by the law has not been asked.
+  const triesOf = ({ name }: Deployment): number => attempts.filter(a => a.deployment === name && a.code !== 'overtaken').length
   let pool = d.pool
   let again: Deployment | undefined
   let last: Failure | undefined

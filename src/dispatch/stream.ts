@@ -92,7 +92,8 @@ export function committedStream({ first, clock, left, hasLeft, rescue, over, end
         const asked = clock.now(), before = scanner.events
         const next = await waitForProvider(patience)
         const whole = next.done === true ? scanner.end() : scanner.feed(next.value)
-        patience = scanner.finished ? AFTER_FINISH_MS : scanner.events > before ? timeouts.idle : patience - (clock.now() - asked)
+        if (scanner.events > before) patience = scanner.finished ? AFTER_FINISH_MS : timeouts.idle
+        else patience -= clock.now() - asked
         if (whole !== undefined) {
           waitForCaller()
           yield whole

@@ -266,6 +266,24 @@ describe('streams', () => {
     expect(said(await read(sent))).toBe('Hello')
     expect(sent.attempts).toMatchObject([{ deployment: 'a', code: 'deadline_exceeded', afterContent: true }, { deployment: 'b', code: 'ok' }])
   })
+  test('a server that goes on saying nothing after the end is not waited for', async () => {
+    const clock = fakeClock(START)
+    const lingering: Behaviour = (_, signal) => ({
+      ok: true, contentType: 'text/event-stream', headers: {},
+      body: (async function* () {
+        yield new TextEncoder().encode('data: {"choices":[{"index":0,"delta":{"content":"all"},"finish_reason":"stop"}]}\n\n')
+        for (let i = 0; i < 100 && !signal.aborted; i++) {
+          clock.advance(500)
+          yield new TextEncoder().encode(': still here\n\n')
+        }
+        throw new Error('aborted')
+      })(),
+    })
+    const { sent, ended } = await run({ stream: true, clock, script: { a: lingering } })
+    expect((await read(sent)).endsWith('data: [DONE]\n\n')).toBe(true)
+    expect(clock.now() - START).toBeLessThan(5_000)
+    expect(ended).toMatchObject([{ outcome: 'answered', failure: undefined }])
+  })
   test('a caller who stops reading is noticed at the deadline, and it says nothing about health', async () => {
     const clock = fakeClock(START)
     const { sent, ended, reports } = await run({ stream: true, clock, script: { a: streamed(['one', 'two', 'three']) } })
@@ -381,6 +399,11 @@ describe('never under a law that has passed', () => {
     expect(tried(ports)).toEqual(['a'])
     expect(sent).toMatchObject({ kind: 'stale', attempts: [{ deployment: 'a', code: 'overtaken' }] })
     expect(reports).toEqual([])
+  })
+  test('who was overtaken by the law was not asked, and can be under the new one; who failed is not asked again', async () => {
+    const overtaken: Attempt = { deployment: 'a', epoch: 1, at: START, code: 'overtaken', ms: 1 }
+    expect(tried((await run({ before: [overtaken], script: { a: whole('a') } })).ports)).toEqual(['a'])
+    expect(tried((await run({ before: [{ ...overtaken, code: 'unreachable' }], script: { b: whole('b') } })).ports)).toEqual(['b'])
   })
   test('what the pool has lost meanwhile is not asked, and the request goes on with the rest', async () => {
     let isDown = false
