@@ -81,7 +81,7 @@ export function committedStream({ first, clock, left, hasLeft, rescue, over, end
   async function* pass(): AsyncGenerator<Uint8Array, Failure | undefined, undefined> {
     const { scanner, held, timeouts, deployment: { name } } = source
     // Comments show that a server's edge lives, not that its model does: they use up the patience that events renew.
-    let patience = timeouts.idle
+    let patience = scanner.finished ? AFTER_FINISH_MS : timeouts.idle
     try {
       for (const chunk of held) {
         if (isOver) return undefined

@@ -10,20 +10,19 @@ import { app, bundleOf, keyHash, provider } from '../support/tree.ts'
 
 const HOME = 'swedencentral', ABROAD = 'eastus'
 /** What the server in Sweden says of its work now. */
-type Says = { readonly region?: string; readonly model?: string; readonly geo?: string }
+type Says = { readonly region?: string; readonly model?: string; readonly geo?: string; /** Comes between the first word of a stream and its end. */ readonly pause?: Promise<void> }
 let says: Says
 let sweden: Server, france: Server, data: string, recorder: NodeRecorder, gateway: Listening
 
-const answer = (response: ServerResponse, body: string, { name, region, model = name, geo }: Says & { readonly name: string }): void => {
+const answer = (response: ServerResponse, body: string, { name, region, model = name, geo, pause = Promise.resolve() }: Says & { readonly name: string }): void => {
   const isStream = (JSON.parse(body) as { stream?: boolean }).stream === true
   const usage = { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3, ...(geo !== undefined && { inference_geo: geo }) }
   const type = { 'content-type': isStream ? 'text/event-stream' : 'application/json' }
   response.writeHead(200, region === undefined ? type : { ...type, 'X-MS-Region': region })
   if (!isStream) return void response.end(JSON.stringify({ model, choices: [{ index: 0, message: { role: 'assistant', content: `from ${name}` }, finish_reason: 'stop' }], usage }))
-  for (const event of [
-    { model, choices: [{ index: 0, delta: { content: `from ${name}` }, finish_reason: null }] }, { model, choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }, { model, choices: [], usage },
-  ]) response.write(`data: ${JSON.stringify(event)}\n\n`)
-  response.end('data: [DONE]\n\n')
+  const event = (value: object): string => `data: ${JSON.stringify(value)}\n\n`
+  response.write(event({ model, choices: [{ index: 0, delta: { content: `from ${name}` }, finish_reason: null }] }))
+  void pause.then(() => response.end(`${event({ model, choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })}${event({ model, choices: [], usage })}data: [DONE]\n\n`))
 }
 
 async function start(): Promise<void> {
@@ -122,8 +121,11 @@ describe('a word of the answer', () => {
   })
 
   it('names another country at the end of a stream: what was given is given, and nothing more goes there', async () => {
-    says = { geo: 'us' }
-    expect(await (await asked({ stream: true })).text()).toContain('from large')
+    const { promise: pause, resolve: goOn } = Promise.withResolvers<void>()
+    says = { geo: 'us', pause }
+    const answered = await asked({ stream: true })
+    goOn()
+    expect(await answered.text()).toContain('from large')
     expect(aside()).toMatchObject([{ deployment: 'se', reason: 'compliance-mismatch' }])
     await nothingGoesThere()
   })
