@@ -14,6 +14,7 @@ import type { Pool } from '../pool/pool.ts'
 import type { Clock, Random } from '../ports.ts'
 import type { Said } from '../provider/attestation.ts'
 import type { ProviderCall, ProviderPort, Usage } from '../provider/provider.ts'
+import { isKeyRefused } from '../provider/refusal.ts'
 import { pause, type Attempt } from './attempt.ts'
 import { mismatch, open, type Opened, type Source } from './open.ts'
 import { createSplice, PREFILL_CHARACTERS_MIN, type Seam } from './splice.ts'
@@ -116,6 +117,9 @@ export async function dispatch(d: Dispatch): Promise<Dispatched> {
     if (tried.kind === 'stream') return { kind: 'stream', deployment, attempts, body: follow(d, tried.source, { pool, attempts, left }) }
 
     last = tried.failure
+    // Whoever is behind the same key need not be asked: it would cost the tries of those that could answer.
+    const { key } = deployment.connection ?? {}
+    if (isKeyRefused(last) && key !== undefined) pool = pool.narrowed(m => m.connection?.key !== key)
     const what = verdict(last, {
       wasRetried: triesOf(deployment) >= TRIES_OF_ONE_MAX, isLast: others.length === 0, patienceMs: Math.min(timeoutsOf(d, deployment).firstToken, left()),
       onContentFilter: d.wishes.onContentFilter, nextIsSameProvider: others[0]?.provider === deployment.provider, random: d.random,

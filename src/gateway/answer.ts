@@ -19,10 +19,13 @@ export type Story = {
 /** How much of a bundle's digest is shown where people read it. */
 export const shortDigest = (digest: string): string => digest.slice(0, 12)
 
-export function answerHeaders(story: Story, sent?: { readonly deployment?: Deployment; readonly attempts: readonly Attempt[] }): Headers {
-  const { deployment, attempts } = { deployment: undefined, attempts: [], ...sent }
+/** What was sent; `first` is who would have answered if all had been well. */
+export type Sent = { readonly deployment?: Deployment; readonly first?: Deployment; readonly attempts: readonly Attempt[] }
+
+export function answerHeaders(story: Story, sent: Sent): Headers {
+  const { deployment, attempts } = sent
   const spent = attempts.reduce((sum, a) => sum + a.ms, 0)
-  const degraded = deployment && whyDegraded(story, deployment, attempts)
+  const degraded = deployment && whyDegraded(story, deployment, sent)
   return {
     'x-bailiwick-decision': story.id,
     'x-bailiwick-bundle': shortDigest(story.bundle.digest),
@@ -37,12 +40,14 @@ export function answerHeaders(story: Story, sent?: { readonly deployment?: Deplo
   }
 }
 
-/** Why another than the first choice answered; undefined when the first choice did. */
-function whyDegraded({ call, bundle, decision }: Story, answered: Deployment, attempts: readonly Attempt[]): string | undefined {
-  const failed = attempts.filter(a => a.code !== 'ok').map(a => `${a.deployment} ${a.code}`)
+/** Why another than the first choice answered; undefined when the first choice did, at whichever try. */
+function whyDegraded({ call, bundle, decision }: Story, answered: Deployment, { first, attempts }: Sent): string | undefined {
   const { model } = call.needs
-  if (model === AUTO || answered.model === model) return failed.length === 0 ? undefined : failed.join(', ')
-  if (failed.length > 0) return `${model} did not answer: ${failed.join(', ')}`
+  const isAsked = model === AUTO || answered.model === model
+  if (isAsked && (first === undefined || answered.name === first.name)) return undefined
+  const failed = attempts.filter(a => a.code !== 'ok').map(a => `${a.deployment} ${a.code}`).join(', ')
+  if (isAsked) return failed === '' ? `${first!.name} is not available` : failed
+  if (failed !== '') return `${model} did not answer: ${failed}`
   const asked = bundle.catalog.byModel.get(model) ?? []
   return asked.some(d => decision.permitted.includes(d.name)) ? `${model} is not available` : `${model} is not permitted`
 }

@@ -105,7 +105,7 @@ async function decideAndSend(gateway: Gateway, call: Call, before: readonly Atte
     gateway.limits.spent(call.app, costOf(ended.usage ?? { input: call.needs.promptTokensAtLeast, output: ended.pieces }, sent.deployment.price))
     return record.close({ ...outcomeOf(ended, sent), ...(duty.done.length > 0 && { duties: duty.done }) })
   })
-  const headers = { ...duty.headers, ...answerHeaders(story, sent) }
+  const headers = { ...duty.headers, ...answerHeaders(story, { ...sent, first: pooled.first }) }
   if (sent.kind === 'stream') {
     gateway.ports.background(closed)
     return { kind: 'stream', headers, contentType: 'text/event-stream', body: sent.body }

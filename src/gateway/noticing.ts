@@ -1,7 +1,7 @@
 /** What an attempt's outcome means for the gateway beside the answer: a key that is wrong, a model that is gone, a server that is not what the catalog says. */
 import type { Deployment } from '../catalog/catalog.ts'
 import type { Failure } from '../failure.ts'
-import { isWithdrawn } from '../provider/refusal.ts'
+import { isKeyRefused, isWithdrawn } from '../provider/refusal.ts'
 import type { Gateway } from './gateway.ts'
 import { setAside } from './quarantining.ts'
 
@@ -10,6 +10,7 @@ export function noticed(gateway: Gateway, { name }: Deployment, failed: Failure 
   gateway.metrics.count('bailiwick_attempts_total', { deployment: name, code: failed?.code ?? 'ok' })
   const alarm = `key:${name}`
   if (failed === undefined) gateway.clear(alarm)
+  else if (isKeyRefused(failed)) setAside(gateway, name, 'key-refused', `it answered ${failed.upstream?.code ?? failed.upstream?.status ?? 'so'}`)
   else if (failed.code === 'misconfigured') {
     // A path that is not there may be the address of the catalog, or only what this caller asked for: no alarm that anybody can ring.
     if (failed.upstream?.status === 404 || failed.upstream?.status === 405) gateway.ports.log('warn', 'not-offered', { deployment: name, status: failed.upstream.status })

@@ -45,7 +45,7 @@ function whenRecordsAreBack(gateway: Gateway, then: () => void): void {
 /** A withdrawn model that lives again. False, and nothing changed, where it is not withdrawn or the release cannot be recorded. */
 export async function releaseByGateway(gateway: Gateway, deployment: string): Promise<boolean> {
   const what = gateway.quarantine.of(deployment)
-  return what?.reason === 'withdrawn' && (await release(gateway, what, undefined)).ok
+  return what !== undefined && what.reason !== 'compliance-mismatch' && (await release(gateway, what, undefined)).ok
 }
 
 export type Released = { readonly ok: true; readonly at: number } | { readonly ok: false; readonly failure: Failure }

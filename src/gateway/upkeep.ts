@@ -1,6 +1,6 @@
 /**
  * What this is for: asking deployments for a sign of life when no request does it: those whose breaker could close again,
- * those that were withdrawn, and a local model that has just become the first choice, to wake it up (resilience, sections 1 and 3).
+ * those that were withdrawn or refused our key, and a local model that has just become the first choice, to wake it up (resilience, sections 1 and 3).
  *
  * What it assumes: the host calls it now and then; it has no timer, for on Workers there is none that lasts.
  * What it promises: a deployment that no registered app may use under the law in force is never contacted, nor one that is not
@@ -19,13 +19,14 @@ import { permittedProfiles, type PermittedProfile } from './profiles.ts'
 import { releaseByGateway } from './quarantining.ts'
 
 const PROBES_AT_ONCE_MAX = 4
-const WITHDRAWN_EVERY_MS = 600_000
+/** How often what is set aside for a while is asked whether it is so still. */
+const RECHECK_EVERY_MS = { withdrawn: 600_000, 'key-refused': 60_000 } as const
 /** After an answer that says nothing about health, a refused key for one: the breaker does not wait then, so it is done here. */
 const PAUSE_MS = 10_000
-/** A large model is read from the disk for so long before its first word; no request waits for it meanwhile. */
+/** A large model is read from the disk for so long before its first word. */
 const WARM_UP_MS_MAX = 120_000
 
-type Reason = 'half-open' | 'withdrawn' | 'warm-up'
+type Reason = 'half-open' | 'set-aside' | 'warm-up'
 
 /** The returned function looks at what is due and begins it in the background. An aborted signal ends what it began. */
 export function createUpkeep(gateway: Gateway, signal: AbortSignal): () => void {
@@ -38,18 +39,18 @@ export function createUpkeep(gateway: Gateway, signal: AbortSignal): () => void 
   let counted: readonly PermittedProfile[] | undefined
   let inUse: readonly Deployment[] = []
 
-  const isWithdrawnDue = (deployment: Deployment, since: number): boolean => {
+  const isDueAgain = (deployment: Deployment, since: number, everyMs: number): boolean => {
     const { name } = deployment
     // One that could not even be contacted, a model that was not held, is asked as soon as it can be.
     if (epochs.connected(deployment) !== undefined) recheckAt.set(name, clock.now())
-    return isPast(recheckAt.get(name) ?? since + WITHDRAWN_EVERY_MS, clock.now(), WITHDRAWN_EVERY_MS)
+    return isPast(recheckAt.get(name) ?? since + everyMs, clock.now(), everyMs)
   }
   const reasonFor = (deployment: Deployment): Reason | undefined => {
     const { name } = deployment
     const aside = quarantine.of(name)
-    if (aside?.reason === 'withdrawn') return isWithdrawnDue(deployment, aside.since) ? 'withdrawn' : undefined
+    if (aside?.reason === 'compliance-mismatch') return undefined
+    if (aside !== undefined) return isDueAgain(deployment, aside.since, RECHECK_EVERY_MS[aside.reason]) ? 'set-aside' : undefined
     recheckAt.delete(name)
-    if (aside !== undefined) return undefined
     if (breakers.state(name) !== 'closed') return isPast(pausedUntil.get(name), clock.now(), PAUSE_MS) ? 'half-open' : undefined
     return warmUps.isWanted(name) ? 'warm-up' : undefined
   }
@@ -57,16 +58,18 @@ export function createUpkeep(gateway: Gateway, signal: AbortSignal): () => void 
     const { name, timeouts } = deployment
     const begunAt = clock.now()
     probing.add(name)
-    if (reason === 'withdrawn') recheckAt.set(name, begunAt + WITHDRAWN_EVERY_MS)
+    const aside = quarantine.of(name)?.reason
+    if (aside !== undefined && aside !== 'compliance-mismatch') recheckAt.set(name, begunAt + RECHECK_EVERY_MS[aside])
     if (reason === 'warm-up') warmUps.begun(name)
-    const asked = reason === 'warm-up' ? { ...deployment, timeouts: { ...timeouts, firstToken: Math.max(timeouts.firstToken, WARM_UP_MS_MAX) } } : deployment
+    // A local one may be out only because it was being loaded.
+    const asked = reason === 'warm-up' || (reason === 'half-open' && deployment.hosting === 'local') ? { ...deployment, timeouts: { ...timeouts, firstToken: Math.max(timeouts.firstToken, WARM_UP_MS_MAX) } } : deployment
     background(probe(asked, { providers: gateway.providers, breakers, clock, requestId: gateway.nextId(), signal, attest: (d, said) => attest(d, epochs.current().bundle.catalog, said) })
       .then(async failed => {
         noticed(gateway, deployment, failed)
         if (failed === undefined) warmUps.isAwake(name)
         else if (!saysHealth(failed)) pausedUntil.set(name, clock.now() + PAUSE_MS)
         if (reason === 'warm-up') warmUps.ended(name, failed, clock.now() - begunAt)
-        if (reason === 'withdrawn' && failed === undefined) await releaseByGateway(gateway, name)
+        if (reason === 'set-aside' && failed === undefined) await releaseByGateway(gateway, name)
       })
       .finally(() => probing.delete(name)))
   }

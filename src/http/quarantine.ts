@@ -10,7 +10,7 @@ export function listQuarantine({ quarantine, breakers, epochs }: Gateway): { rea
   return {
     quarantine: quarantine.all().toSorted((a, b) => a.since - b.since).map(({ deployment, reason, detail, since }) => ({
       deployment, reason, detail, since: inUtc(since), breaker: breakers.state(deployment),
-      'released-by': reason === 'withdrawn' ? 'the gateway, once it answers, or a person' : 'a person',
+      'released-by': reason === 'compliance-mismatch' ? 'a person' : 'the gateway, once it answers, or a person',
       // A deployment may leave the catalog while it is aside, and is aside again when it comes back.
       'in-catalog': catalog.byName.has(deployment),
     })),

@@ -7,6 +7,7 @@
  */
 import type { Bundle } from '../bundle/bundle.ts'
 import type { Deployment } from '../catalog/catalog.ts'
+import { turnsAt } from '../policy/calendar.ts'
 import { registeredClasses } from '../policy/classes.ts'
 import { decide } from '../policy/decide.ts'
 import { explain } from '../policy/explain.ts'
@@ -71,6 +72,7 @@ export type Profile = { readonly app: string; readonly data: readonly string[] |
 
 const EVENTS_MAX = 200
 const PROFILES_TOLD_MAX = 100
+const TURNS_TOLD_MAX = 5
 
 type State = readonly (Profile & { readonly asked: Asked })[]
 
@@ -109,7 +111,7 @@ export function createEpochs(given: {
   return {
     connected, unavailable,
     current() {
-      if (hasTurned(clock.now())) begin(epoch.bundle, 'time', { isLawTheSame: false })
+      if (hasTurned(clock.now())) begin(epoch.bundle, causeOfTime(epoch, clock.now()), { isLawTheSame: false })
       return epoch
     },
     swap: (bundle, cause) => begin(bundle, cause, { isLawTheSame: false }),
@@ -117,6 +119,14 @@ export function createEpochs(given: {
     events: () => events,
     profiles: () => state,
   }
+}
+
+/** `time: notice-us/gone ends`: what started or ended since the epoch began, as far as a line holds it. */
+function causeOfTime({ bundle: { rulebook }, since }: Epoch, now: number): string {
+  const turns = rulebook.edges.filter(edge => edge.at > since && edge.at <= now).slice(0, TURNS_TOLD_MAX).flatMap(edge => turnsAt(rulebook, edge.at))
+  if (turns.length === 0) return 'time'
+  const told = turns.slice(0, TURNS_TOLD_MAX).map(({ what, turn }) => `${what} ${turn}`)
+  return `time: ${told.join(', ')}${turns.length > told.length ? ` and ${turns.length - told.length} more` : ''}`
 }
 
 /** What each registered class may use and reach. */

@@ -63,7 +63,8 @@ export type PoolQuestion = Wish & {
 }
 
 export type PoolAnswer =
-  | { readonly ok: true; readonly pool: Pool }
+  /** `first`: who would be asked first if all were well. */
+  | { readonly ok: true; readonly pool: Pool; readonly first: Deployment }
   /** `probe`: a deployment that would do, and that only a sign of life keeps out. */
   | { readonly ok: false; readonly failure: Failure; readonly probe?: Deployment }
 
@@ -132,7 +133,7 @@ export function buildPool(q: PoolQuestion): PoolAnswer {
   }
   const usable = fit.map(d => ({ d, health: q.health(d.name) })).filter(u => u.health !== 'out')
   const chosen = read.preferences.fallbacks ? usable : usable.slice(0, 1)
-  if (chosen.some(u => u.health === 'well')) return { ok: true, pool: make(chosen.map(u => u.d), q.decision.permit, q.epoch) }
+  if (chosen.some(u => u.health === 'well')) return { ok: true, pool: make(chosen.map(u => u.d), q.decision.permit, q.epoch), first: fit[0]! }
   return { ok: false, failure: unavailable(soonest(fit, q)), ...(chosen[0] !== undefined && { probe: chosen[0].d }) }
 }
 

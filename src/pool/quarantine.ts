@@ -5,8 +5,8 @@
  */
 import type { Clock } from '../ports.ts'
 
-/** withdrawn: the vendor or a law took the model away. compliance-mismatch: what the server is or says does not agree with the facts. */
-export type QuarantineReason = 'withdrawn' | 'compliance-mismatch'
+/** withdrawn: the vendor or a law took the model away. key-refused: the provider does not accept our key or our account. compliance-mismatch: what the server is or says does not agree with the facts. */
+export type QuarantineReason = 'withdrawn' | 'key-refused' | 'compliance-mismatch'
 
 export type Quarantined = {
   readonly deployment: string

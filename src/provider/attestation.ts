@@ -61,12 +61,15 @@ function otherModel(deployment: Deployment, catalog: Catalog, model: string): st
     return listed.some(name => isNamed(served, name)) ? undefined : `it served '${model}', which is none of the names that the catalog lists`
   }
   const ours = plainModel(deployment.upstreamModel)
-  // Servers shorten a name or add a date to it; only a name that the catalog knows as another model's is a contradiction.
-  if (served.startsWith(ours) || ours.startsWith(served)) return undefined
+  // Servers leave out or add a date or a version; only a name that the catalog knows as another model's is a contradiction.
+  if (isVersionOf(served, ours) || isVersionOf(ours, served)) return undefined
   const models = namesIn(catalog).get(served)
   if (models === undefined || models.has(deployment.model)) return undefined
   return `it served '${model}', which the catalog knows as ${[...models].join(', ')}`
 }
+
+/** `large-5-2026-05-01`, `large-5@001`, `large-5-latest` are `large-5`; `large-5-mini` is another model. */
+const isVersionOf = (long: string, short: string): boolean => long.startsWith(short) && /^(?:$|[-@:.]v?\d[\d.-]*$|[-@:](?:latest|preview)$)/.test(long.slice(short.length))
 
 /** Region names as clouds write them: `swedencentral`, `East US 2`, `europe-west4`. */
 const PLACE_WORD = /^[a-z0-9](?:[a-z0-9 ._-]{0,62}[a-z0-9])?$/

@@ -42,7 +42,7 @@ export async function refusal(response: TransportResponse, { name, clock }: { re
   if (status === 408) return failure('upstream_error', `${name} gave up waiting.`, waiting)
   if (status === 429) return failure('busy', `${name} is busy.`, waiting)
   if (status >= 400 && status < 500) {
-    return failure('refused_by_provider', refused(name, code), { ...said, status: status === 413 ? 413 : 400 })
+    return failure('refused_by_provider', refused(name, code), { ...said, status })
   }
   if (status >= 300 && status < 400) return failure('upstream_error', `${name} answered with a redirect, which is never followed.`, said)
   if (status >= 500) return failure('upstream_error', `${name} failed with status ${status}.`, waiting)
@@ -61,6 +61,9 @@ export function isWithdrawn(failed: Failure): boolean {
 /** A 404 alone says only that there is no such path; a 5xx, whatever its code, that something is broken. */
 const saysWithdrawn = (status: number, code: string): boolean =>
   status === 410 || status === 451 || (status < 500 && WITHDRAWN.test(code))
+
+/** Whether a failure says that our key or account is not accepted, whatever is asked: whoever else has that key need not be asked. */
+export const isKeyRefused = ({ code, upstream }: Failure): boolean => code === 'misconfigured' && (upstream?.status === 401 || OUR_ACCOUNT.test(upstream?.code ?? ''))
 
 function refused(name: string, code: string): string {
   if (code === 'context_length_exceeded') return `The request is longer than the context of ${name}.`

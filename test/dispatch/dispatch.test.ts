@@ -145,6 +145,17 @@ describe('the table of what follows a failure', () => {
     expect((await runThrough({ script: { a: once(upstream(429, { retryAfterMs: 2_000 })) }, body: alone })).waited).toBeGreaterThanOrEqual(2_000)
     expect((await runThrough({ script: { a: upstream(429, { retryAfterMs: 60_000 }) }, body: alone })).sent).toMatchObject({ failure: { code: 'permitted_models_unavailable', retryAfterMs: 60_000 } })
   })
+  test('whoever is behind a key that was refused is not asked, so that four of them do not cost the one that could answer', async () => {
+    const one = bundleOf({
+      'apps/any.yaml': app('any'),
+      'catalog/p.yaml': provider('p', 'dialect: openai\nbase-url: http://127.0.0.1:1\nkey: env:ONE', ['a', 'b', 'c', 'd'].map(n => `{ deployment: ${n}, model: p/${n} }`)),
+      'catalog/q.yaml': provider('q', 'dialect: openai\nbase-url: http://127.0.0.1:1\nkey: env:TWO', ['{ deployment: e, model: q/e }']),
+    })
+    const refused = failing('misconfigured', { upstream: { status: 401 } })
+    expect(tried((await run({ bundle: one, script: { a: refused, e: whole('e') } })).ports)).toEqual(['a', 'e'])
+    const asked = failing('misconfigured', { upstream: { status: 403 } })
+    expect(tried((await run({ bundle: one, script: { a: asked, b: whole('b') } })).ports)).toEqual(['a', 'b'])
+  })
   test('a content filter is an answer, unless the app asks the next', async () => {
     const filtered = failing('refused_by_provider', { status: 400, upstream: { status: 400, code: 'content_filter' } })
     expect(tried((await run({ script: { a: filtered, b: whole('b') } })).ports)).toEqual(['a'])

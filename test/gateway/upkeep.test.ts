@@ -191,7 +191,7 @@ describe('upkeep', () => {
   })
 
   it('does not hammer a server whose answer says nothing about health', async () => {
-    const house = await server(failsWith(401))
+    const house = await server(failsWith(403))
     const { breakers, gateway, clock, tick } = await world({ 'catalog/house.yaml': provider('house', at(house.url), ['{ deployment: one, model: house/one }']) })
     breakers.set('one', 'half-open')
     await tick()
@@ -204,6 +204,29 @@ describe('upkeep', () => {
     clock.advance(1)
     await tick()
     expect(house.requests).toHaveLength(2)
+  })
+
+  it('asks one that refused our key every minute, and puts it back when it takes it again', async () => {
+    const answer = { with: failsWith(401) }
+    const house = await server(response => answer.with(response))
+    const { breakers, gateway, clock, tick } = await world({ 'catalog/house.yaml': provider('house', at(house.url), ['{ deployment: one, model: house/one }']) })
+    breakers.set('one', 'half-open')
+    await tick()
+    breakers.set('one', 'closed')
+    expect(gateway.quarantine.of('one')).toMatchObject({ reason: 'key-refused', detail: 'it answered x' })
+    clock.advance(59_999)
+    await tick()
+    expect(house.requests).toHaveLength(1)
+    clock.advance(1)
+    await tick()
+    expect(house.requests).toHaveLength(2)
+    expect(gateway.quarantine.of('one')).toBeDefined()
+    answer.with = lives
+    clock.advance(60_000)
+    await tick()
+    await tick()
+    expect(gateway.quarantine.of('one')).toBeUndefined()
+    expect(gateway.alarms()).toEqual([])
   })
 
   it('wakes up a local model that becomes the first choice, once, and no cloud', async () => {

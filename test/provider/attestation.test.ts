@@ -91,6 +91,12 @@ describe('the model that was served', () => {
     expect(attest(pinned, catalog(ours, pinned), { model: 'gpt-5.5' })).toBeUndefined()
   })
 
+  test.each([['gpt-5.5-mini', 'openai/gpt-5.5-mini'], ['gpt-5.5-mini-2026-04-01', 'openai/gpt-5.5-mini']])('%s, which the catalog knows, is not ours because it begins like it', (upstream, model) => {
+    const smaller = without({ name: 'smaller', model, upstreamModel: upstream })
+    expect(attest(ours, catalog(ours, smaller), { model: upstream })).toContain(model)
+    expect(attest(smaller, catalog(ours, smaller), { model: 'gpt-5.5' })).toContain('openai/gpt-5.5')
+  })
+
   test('latest is what a name without a tag means', () => {
     const llama = without({ name: 'l', model: 'meta/llama3', upstreamModel: 'llama3' })
     expect(attest(ours, catalog(ours, llama), { model: 'llama3:latest' })).toContain('meta/llama3')
