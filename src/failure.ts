@@ -18,6 +18,8 @@ export const FAILURES = {
   internal_error: { status: 500, type: 'api_error', retryable: false, health: false },
   /** The provider answered with an error of its own, or with something that is no answer. */
   upstream_error: { status: 502, type: 'api_error', retryable: true, health: true },
+  /** Asked to go on with another's answer, it gave one of its own: nothing is wrong with it. */
+  diverged: { status: 502, type: 'api_error', retryable: true, health: false },
   /** Connect failure, reset, or a body that ended early. */
   unreachable: { status: 502, type: 'api_error', retryable: true, health: true },
   /** Our key or account at the provider is wrong: a configuration alarm, not ill health. */
@@ -48,6 +50,8 @@ export type Failure = {
   readonly upstream?: { readonly status: number; readonly code?: string; readonly type?: string }
   /** Overrides the table's status where a provider's 4xx is handed on in our shape. */
   readonly status?: number
+  /** A request can bring this about at a server that is well, by its deadline, or by the size or number of the answers it asks for: no evidence about health. */
+  readonly noSign?: true
   /** For us, never for a caller or a log line of a caller. */
   readonly cause?: unknown
 }
@@ -62,7 +66,7 @@ export function publicCode(f: Failure): string {
     const theirs = f.upstream?.code
     return theirs === undefined || Object.hasOwn(FAILURES, theirs) ? 'invalid_request' : theirs
   }
-  return f.code === 'unreachable' || f.code === 'busy' || f.code === 'misconfigured' || f.code === 'compliance_mismatch' ? 'upstream_error' : f.code
+  return f.code === 'unreachable' || f.code === 'diverged' || f.code === 'busy' || f.code === 'misconfigured' || f.code === 'compliance_mismatch' ? 'upstream_error' : f.code
 }
 
 /** OpenAI's error shape: the one shape on every path, in a response as in a stream. */

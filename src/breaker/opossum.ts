@@ -16,12 +16,17 @@ export type BreakerSettings = CircuitSettings & {
   readonly failuresInARow: number
   /** Milliseconds from opening until one trial may begin. */
   readonly resetMs: number
-  /** Milliseconds after which a probe of which nothing was heard no longer keeps others out: a host may end a request in its middle. */
+  /**
+   * Milliseconds after which a probe of which nothing was heard no longer keeps others out: it may be somebody's long stream, and a host
+   * may end a request in its middle.
+   */
   readonly probeMs: number
+  /** The longest that a deployment is left alone because it asked for it. */
+  readonly busyMsMax: number
 }
 
 export const BREAKER: BreakerSettings = {
-  windowMs: 10_000, buckets: 10, failurePercent: 50, trialsMin: 5, failuresInARow: 3, resetMs: 10_000, probeMs: 600_000,
+  windowMs: 10_000, buckets: 10, failurePercent: 50, trialsMin: 5, failuresInARow: 3, resetMs: 10_000, probeMs: 30_000, busyMsMax: 600_000,
 }
 
 /** Breakers for a gateway; settings are given by tests only. A breaker exists from the first trial of its deployment. */
@@ -89,7 +94,9 @@ function createBreaker(settings: BreakerSettings, clock: SteadyClock, changed: (
     const marks = marksOf(failed, from)
     marksInARow = failed === undefined ? 0 : marksInARow + marks.filter(mark => mark === 'failure').length
     circuit.count(marks, at)
-    if (marksInARow >= settings.failuresInARow * MARKS_PER_TRIAL) circuit.open()
+    // Who asks to be left alone for longer than an open breaker would be is out of the pool, and is seen to be.
+    const isLongWait = failed?.code === 'busy' && (failed.retryAfterMs ?? 0) > settings.resetMs
+    if (isLongWait || marksInARow >= settings.failuresInARow * MARKS_PER_TRIAL) circuit.open()
     const to = circuit.state()
     if (to === from) return
     if (to === 'open') openedAt = at
@@ -111,7 +118,7 @@ function createBreaker(settings: BreakerSettings, clock: SteadyClock, changed: (
     const trial: Trial = {
       report(failed) {
         // When to come back is news also from a trial that says nothing new about health.
-        if (!isOver && failed?.code === 'busy' && failed.retryAfterMs !== undefined) busyUntil = Math.max(busyUntil ?? 0, clock.now() + failed.retryAfterMs)
+        if (!isOver && failed?.code === 'busy' && failed.retryAfterMs !== undefined) busyUntil = Math.max(busyUntil ?? 0, clock.now() + Math.min(failed.retryAfterMs, settings.busyMsMax))
         if (isNews()) hear(failed)
       },
       drop: () => void isNews(),

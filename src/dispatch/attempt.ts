@@ -24,8 +24,11 @@ export type Attempt = {
  */
 export type AttemptSignal = {
   readonly signal: AbortSignal
-  /** Starts the next phase: abort with `deadline_exceeded` unless another phase or the release comes within `ms`. */
-  allow(ms: number, what: string): void
+  /**
+   * Starts the next phase: abort with `deadline_exceeded` unless another phase or the release comes within `ms`. `isCutShort`: the
+   * request's own time leaves less than a server is otherwise given, so that its silence says nothing about it.
+   */
+  allow(ms: number, what: string, more?: { readonly isCutShort: boolean }): void
   abort(reason: unknown): void
   release(): void
 }
@@ -38,9 +41,9 @@ export function attemptSignal(caller: AbortSignal, clock: Clock): AttemptSignal 
   let forget: (() => void) | undefined
   return {
     signal: controller.signal,
-    allow(ms, what) {
+    allow(ms, what, { isCutShort } = { isCutShort: false }) {
       forget?.()
-      forget = clock.after(Math.max(0, ms), () => controller.abort(failure('deadline_exceeded', `${what} took longer than allowed.`)))
+      forget = clock.after(Math.max(0, ms), () => controller.abort(failure('deadline_exceeded', `${what} took longer than allowed.`, isCutShort ? { noSign: true } : {})))
     },
     abort: reason => controller.abort(reason),
     release() {

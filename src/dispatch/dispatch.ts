@@ -91,6 +91,7 @@ export async function dispatch(d: Dispatch): Promise<Dispatched> {
   let again: Deployment | undefined
   let last: Failure | undefined
   while (attempts.length < ATTEMPTS_MAX) {
+    const began = d.clock.now()
     const renewed = d.renew(pool)
     if (renewed === undefined) return { kind: 'stale', attempts }
     pool = renewed
@@ -107,7 +108,7 @@ export async function dispatch(d: Dispatch): Promise<Dispatched> {
       break
     }
     const others = pool.members.filter(m => m !== deployment && isLeft(m))
-    const tried = await attempt(d, { pool, deployment, call: d.call, left, attempts, isLast: others.length === 0 })
+    const tried = await attempt(d, { began, pool, deployment, call: d.call, left, attempts, isLast: others.length === 0 })
     if (tried === 'not-now') {
       // Somebody else is probing it, or it has just failed too often; whoever is left may be asked.
       pool = pool.narrowed(m => m !== deployment)
@@ -137,6 +138,8 @@ export async function dispatch(d: Dispatch): Promise<Dispatched> {
 }
 
 type Trying = {
+  /** Read before the pool was renewed, so that no edge of time can fall between the two. */
+  readonly began: number
   readonly pool: Pool
   readonly deployment: Deployment
   readonly call: ProviderCall
@@ -149,9 +152,8 @@ type Trying = {
 }
 
 /** One attempt, on record, and its failure told to whom it concerns. */
-async function attempt(d: Dispatch, { pool, deployment, call, left, attempts, isLast, seam }: Trying): Promise<Opened | 'not-now'> {
+async function attempt(d: Dispatch, { began, pool, deployment, call, left, attempts, isLast, seam }: Trying): Promise<Opened | 'not-now'> {
   const { name } = deployment
-  const began = d.clock.now()
   // INVARIANT: asserted where the permit was issued, and here where the socket opens.
   if (!pool.permit.covers(name, began)) throw new Error(`dispatch to ${name} without a permit`)
   const trial = d.breakers.begin(name)
@@ -228,14 +230,14 @@ function follow(d: Dispatch, first: Source, { pool, attempts, left }: Following)
       if (sent === undefined || why.code === 'cancelled' || !canBeGoneOn(d)) return undefined
       const ill = new Set([broke])
       for (const { deployment, kind } of rescuers(pool, { call: d.call, sent, attempts })) {
-        const renewed = d.renew(pool)
+        const began = d.clock.now(), renewed = d.renew(pool)
         if (renewed === undefined || attempts.length >= ATTEMPTS_MAX || left() <= 0 || d.signal.aborted) return undefined
         if (!renewed.members.includes(deployment) || ill.has(deployment.name)) continue
         const call = kind === 'prefill' ? prefilled(d.call, sent) : d.call
         if (call === undefined) continue
         const seam: Seam = { sent, kind, deployments: [...deployments, deployment.name] }
-        const tried = await attempt(d, { pool: renewed, deployment, call, left, attempts, isLast: true, seam })
-        if (tried === 'not-now' || (tried.kind === 'failed' && saysHealth(tried.failure))) ill.add(deployment.name)
+        const tried = await attempt(d, { began, pool: renewed, deployment, call, left, attempts, isLast: true, seam })
+        if (tried === 'not-now' || (tried.kind === 'failed' && (saysHealth(tried.failure) || tried.failure.code === 'diverged' && kind === 'restart'))) ill.add(deployment.name)
         if (tried === 'not-now' || tried.kind !== 'stream') continue
         deployments.push(deployment.name)
         return tried.source

@@ -7,10 +7,12 @@ import type { Deployment, Timeouts } from '../catalog/catalog.ts'
 import { failure, type Failure } from '../failure.ts'
 import { readAnswer, type Answer } from '../openai/answer.ts'
 import { concat } from '../openai/bytes.ts'
+import type { ProviderError } from '../openai/error.ts'
 import { streamScanner, type StreamScanner } from '../openai/sse.ts'
 import type { Clock } from '../ports.ts'
 import type { Said } from '../provider/attestation.ts'
 import { failureOf } from '../provider/broken.ts'
+import { aboutRequest, isAboutRequest } from '../provider/refusal.ts'
 import type { ProviderAnswer, ProviderCall, ProviderPort } from '../provider/provider.ts'
 import { attemptSignal, type AttemptSignal } from './attempt.ts'
 import type { Splice } from './splice.ts'
@@ -65,7 +67,8 @@ export async function open(o: Opening): Promise<Opened> {
     attempt.abort(why)
     return { kind: 'failed', failure: why }
   }
-  attempt.allow(Math.min(call.stream ? timeouts.firstToken : o.wholeWithin, o.left()), `${name}'s answer`)
+  const within = Math.min(call.stream ? timeouts.firstToken : o.wholeWithin, o.left())
+  attempt.allow(within, `${name}'s answer`, { isCutShort: within < timeouts.firstToken && within !== timeouts.whole })
   try {
     const sent = await o.providers.send(o.deployment, call, attempt.signal)
     if (!sent.ok) return fail(sent.failure)
@@ -80,6 +83,11 @@ export async function open(o: Opening): Promise<Opened> {
 
 /** `what` is in words of ours; the deployment is set aside with them. */
 export const mismatch = (name: string, what: string): Failure => failure('compliance_mismatch', `What ${name} says of its work does not agree with the catalog: ${what}.`, { cause: what })
+/** An error with status 200. */
+const errorInBody = (name: string, error: ProviderError): Failure => {
+  const upstream = { status: 200, ...error }
+  return isAboutRequest(error.code ?? '') ? aboutRequest(name, upstream) : failure('upstream_error', `${name} answered with an error.`, { upstream })
+}
 const failed = (failure: Failure): Opened => ({ kind: 'failed', failure })
 
 async function readWhole(o: Opening, { body }: ProviderAnswer, attempt: AttemptSignal): Promise<Opened> {
@@ -89,16 +97,16 @@ async function readWhole(o: Opening, { body }: ProviderAnswer, attempt: AttemptS
   let hasBegun = false
   for await (const chunk of body) {
     length += chunk.length
-    if (length > ANSWER_BYTES_MAX) return failed(failure('upstream_error', `${name} answered with more than ${ANSWER_BYTES_MAX} bytes.`))
+    if (length > ANSWER_BYTES_MAX) return failed(failure('upstream_error', `${name} answered with more than ${ANSWER_BYTES_MAX} bytes.`, { noSign: true }))
     chunks.push(chunk)
     // Blanks before the value (RFC 8259, section 2) keep a connection open and are no beginning.
     hasBegun ||= chunk.some(byte => byte > SPACE)
-    if (hasBegun) attempt.allow(Math.min(o.timeouts.idle, o.left()), `The rest of ${name}'s answer`)
+    if (hasBegun) attempt.allow(Math.min(o.timeouts.idle, o.left()), `The rest of ${name}'s answer`, { isCutShort: o.left() < o.timeouts.idle })
   }
   const bytes = concat(chunks)
   const answer = readAnswer(bytes, o.call.operation)
   if (answer === undefined) return failed(failure('upstream_error', `${name} answered with something that is no JSON object.`))
-  if (answer.error !== undefined) return failed(failure('upstream_error', `${name} answered with an error.`, { upstream: { status: 200, ...answer.error } }))
+  if (answer.error !== undefined) return failed(errorInBody(name, answer.error))
   if (!answer.complete) return failed(failure('upstream_error', `${name} answered without an answer.`, { upstream: { status: 200 } }))
   const wrong = o.attest(o.deployment, { model: answer.model, geo: answer.geo })
   if (wrong !== undefined) return failed(mismatch(name, wrong))
@@ -112,7 +120,7 @@ async function holdBack(o: Opening, { body }: ProviderAnswer, attempt: AttemptSi
   const scanner = streamScanner({ choices: o.choices, ...(splice !== undefined && { rewrite: splice.rewrite }) })
   const rest = body[Symbol.asyncIterator]()
   const held: Uint8Array[] = []
-  let heldBytes = 0
+  let heldBytes = 0, pieces = 0
   const hasBegun = (): boolean => (splice === undefined ? scanner.hasContent || scanner.finished : splice.state !== 'waiting')
   while (!hasBegun()) {
     const next = await rest.next()
@@ -121,13 +129,16 @@ async function holdBack(o: Opening, { body }: ProviderAnswer, attempt: AttemptSi
     if (whole !== undefined) held.push(whole)
     const wrong = o.attest(deployment, { model: scanner.model, geo: scanner.geo })
     if (wrong !== undefined) return failed(mismatch(name, wrong))
-    if (splice?.state === 'diverged') return failed(failure('upstream_error', `${name} gave another answer than the one that was begun.`, { upstream: { status: 200 } }))
-    if (scanner.error !== undefined) return failed(failure('upstream_error', `${name} answered with an error.`, { upstream: { status: 200, ...scanner.error } }))
+    if (splice?.state === 'diverged') return failed(failure('diverged', `${name} gave another answer than the one that was begun.`, { upstream: { status: 200 } }))
+    if (scanner.error !== undefined) return failed(errorInBody(name, scanner.error))
     // An answer that ends unfinished before anything of it was given is a failed attempt and no more.
-    if ((next.done === true || scanner.done) && !scanner.finished) return failed(failure('unreachable', `${name} ended its answer before it was complete.`))
-    if (scanner.overflow || heldBytes > HELD_BYTES_MAX) return failed(failure('upstream_error', `${name} sent ${HELD_BYTES_MAX} bytes without content.`))
+    if ((next.done === true || scanner.done) && !scanner.finished) return failed(failure('unreachable', `${name} ended its answer before it was complete.`, scanner.isFewer ? { noSign: true } : {}))
+    // What is said again is not kept.
+    if (scanner.pieces > pieces) heldBytes = 0
+    pieces = scanner.pieces
+    if (scanner.overflow || heldBytes > HELD_BYTES_MAX) return failed(failure('upstream_error', `${name} sent ${HELD_BYTES_MAX} bytes without content.`, scanner.overflow ? { noSign: true } : {}))
     // While it says again what was said, it is not silent.
-    if (scanner.hasContent) attempt.allow(Math.min(timeouts.idle, o.left()), `The next piece of ${name}'s answer`)
+    if (scanner.hasContent) attempt.allow(Math.min(timeouts.idle, o.left()), `The next piece of ${name}'s answer`, { isCutShort: o.left() < timeouts.idle })
   }
   return { kind: 'stream', source: { deployment, timeouts, held, rest, scanner, attempt, trial, splice } }
 }

@@ -47,6 +47,8 @@ export async function probe(deployment: Deployment, { providers, breakers, clock
   attempt.release()
   attempt.abort(failure('cancelled', 'The probe is over.'))
   if (failed === undefined || saysHealth(failed)) trial.report(failed)
+  // Our words were read and refused, for want of a parameter that callers give: somebody is there.
+  else if (failed.code === 'refused_by_provider') trial.report(undefined)
   else trial.drop()
   return failed
 }

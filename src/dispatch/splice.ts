@@ -5,7 +5,7 @@
  * What it promises: the caller gets each character of the answer once. Where it cannot be told that the new answer goes on
  * from the text already said, nothing of it is passed on.
  */
-import { contentOf, encodeEvent, saysMoreThanText, type Rewrite } from '../openai/sse.ts'
+import { callsOrRefuses, contentOf, encodeEvent, type Rewrite } from '../openai/sse.ts'
 
 export type Splice = {
   readonly rewrite: Rewrite
@@ -50,13 +50,18 @@ export function createSplice({ sent, kind, deployments }: Seam): Splice {
     if (state === 'joined') return withUsage(event) === event ? bytes : encodeEvent(withUsage(event))
     const choice = firstChoice(event)
     if (choice === undefined) return undefined
-    if (saysMoreThanText(choice)) {
+    const more = contentOf(choice)
+    if (more === undefined || !isOnlyChoice(event, choice)) {
+      state = 'diverged'
+      return undefined
+    }
+    if (callsOrRefuses(choice)) {
       // A call can follow the text that was said, and nothing else.
       state = kind === 'prefill' ? got === '' ? 'joined' : 'diverged' : got === sent ? 'joined' : 'diverged'
       repeated = kind === 'restart' ? sent.length : 0
       return state === 'joined' ? bytes : undefined
     }
-    got += contentOf(choice) ?? ''
+    got += more
     const isOver = typeof choice['finish_reason'] === 'string'
     if (got.length >= sent.length && got.startsWith(sent)) {
       // Exactly as much as was said: what follows, or the end, is what is missing.
@@ -65,11 +70,22 @@ export function createSplice({ sent, kind, deployments }: Seam): Splice {
       return join(event, choice, got.slice(sent.length))
     }
     const isRepeating = sent.startsWith(got)
+    // One that begins again may begin with blanks of its own.
+    const again = got.trimStart(), had = sent.trimStart()
+    if (kind === 'prefill' && again.length > had.length && again.startsWith(had)) {
+      repeated = got.length - again.length + had.length
+      return join(event, choice, got.slice(repeated))
+    }
     if (kind === 'restart') {
       if (isOver || !isRepeating) state = 'diverged'
       return undefined
     }
-    if (!isOver && (got === '' || isRepeating)) return undefined
+    if (!isOver && (again === '' || isRepeating || had.startsWith(again))) return undefined
+    // It began again and came to something else, or to an earlier end: where it goes on from cannot be told.
+    if (inCommon(again, had) >= AGAIN_CHARACTERS) {
+      state = 'diverged'
+      return undefined
+    }
     return join(event, choice, got)
   }
   return {
@@ -78,6 +94,17 @@ export function createSplice({ sent, kind, deployments }: Seam): Splice {
     textWith: said => (state === 'joined' ? sent + said.slice(repeated) : sent),
   }
 }
+
+/** So much of a beginning is not repeated by chance. */
+const AGAIN_CHARACTERS = 12
+
+function inCommon(a: string, b: string): number {
+  let at = 0
+  while (at < a.length && a[at] === b[at]) at += 1
+  return at
+}
+
+const isOnlyChoice = (event: Event, choice: Event): boolean => (event['choices'] as readonly unknown[]).length === 1 && (choice['index'] ?? 0) === 0
 
 function firstChoice(event: Event): Event | undefined {
   const choices: unknown = event['choices']

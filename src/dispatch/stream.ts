@@ -33,6 +33,8 @@ export type Committed = {
 
 /** After the last choice has finished, `[DONE]` and the usage may follow; a server that keeps them is not waited for. */
 const AFTER_FINISH_MS = 2_000
+/** A break met after a longer pause of the caller's is not held against the server. */
+const UNREAD_MS_MAX = 1_000
 
 export function committedStream({ first, clock, left, hasLeft, rescue, over, ended }: Committed): AsyncIterable<Uint8Array> {
   let source = first
@@ -73,7 +75,7 @@ export function committedStream({ first, clock, left, hasLeft, rescue, over, end
   }
   const waitForProvider = (patience: number): Promise<IteratorResult<Uint8Array>> => {
     waitsFor = 'provider'
-    source.attempt.allow(Math.min(patience, left()), `The next piece of ${source.deployment.name}'s answer`)
+    source.attempt.allow(Math.min(patience, left()), `The next piece of ${source.deployment.name}'s answer`, { isCutShort: left() < patience })
     return source.rest.next()
   }
 
@@ -82,11 +84,16 @@ export function committedStream({ first, clock, left, hasLeft, rescue, over, end
     const { scanner, held, timeouts, deployment: { name } } = source
     // Comments show that a server's edge lives, not that its model does: they use up the patience that events renew.
     let patience = scanner.finished ? AFTER_FINISH_MS : timeouts.idle
+    /** How long the caller left the answer unread last: a server may give up on one that is not taken from it. */
+    let unreadMs = 0
+    const blame = (): { readonly noSign?: true } => (unreadMs > UNREAD_MS_MAX || scanner.isFewer ? { noSign: true } : {})
     try {
       for (const chunk of held) {
         if (isOver) return undefined
+        const given = clock.now()
         waitForCaller()
         yield chunk
+        unreadMs = clock.now() - given
       }
       while (!scanner.done) {
         const asked = clock.now(), before = scanner.events
@@ -95,19 +102,21 @@ export function committedStream({ first, clock, left, hasLeft, rescue, over, end
         if (scanner.events > before) patience = scanner.finished ? AFTER_FINISH_MS : timeouts.idle
         else patience -= clock.now() - asked
         if (whole !== undefined) {
+          const given = clock.now()
           waitForCaller()
           yield whole
+          unreadMs = clock.now() - given
         }
         if (scanner.error !== undefined) return scanner.finished ? undefined : failure('upstream_error', `${name} ended its answer with an error.`, { upstream: { status: 200, ...scanner.error } })
-        if (scanner.overflow) return failure('upstream_error', `${name} sent an event that is too large.`)
+        if (scanner.overflow) return failure('upstream_error', `${name} sent an event that is too large.`, { noSign: true })
         if (next.done === true) break
       }
     } catch (thrown) {
       const why = failureOf(thrown, source.attempt.signal, name)
       // Every choice had finished: what is missing is only the mark that says so.
-      return scanner.finished && why.code !== 'cancelled' ? undefined : why
+      return scanner.finished && why.code !== 'cancelled' ? undefined : { ...why, ...blame() }
     }
-    return scanner.finished ? undefined : failure('unreachable', `${name} stopped before its answer was complete.`)
+    return scanner.finished ? undefined : failure('unreachable', `${name} stopped before its answer was complete.`, blame())
   }
 
   async function* bytes(): AsyncGenerator<Uint8Array, void, undefined> {

@@ -59,7 +59,7 @@ export function verdict(failed: Failure, s: Standing): Verdict {
 }
 
 /** Whether a failure says something about the deployment's health: our key, the request, a caller who left or a model that is gone do not. */
-export const saysHealth = (failed: Failure): boolean => FAILURES[failed.code].health && !isWithdrawn(failed)
+export const saysHealth = (failed: Failure): boolean => FAILURES[failed.code].health && !isWithdrawn(failed) && !isTooLong(failed) && !isFiltered(failed) && failed.noSign !== true
 
 export const isTooLong = (failed: Failure | undefined): boolean => failed?.upstream?.code === 'context_length_exceeded'
 const isFiltered = ({ upstream }: Failure): boolean => /content_(filter|policy)/.test(upstream?.code ?? '')

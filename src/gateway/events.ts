@@ -18,6 +18,8 @@ export type GatewayEvent = {
 }
 
 export type Events = {
+  /** Tells the events of this process from those of another. */
+  readonly run: string
   publish(kind: EventKind, what: Readonly<Record<string, unknown>>): void
   /** Those after an id, as far as they are kept, oldest first. */
   since(id: number): readonly GatewayEvent[]
@@ -27,11 +29,12 @@ export type Events = {
 
 const EVENTS_MAX = 500
 
-export function createEvents(clock: Clock): Events {
+export function createEvents(clock: Clock, run: string): Events {
   const kept: GatewayEvent[] = []
   const listeners = new Set<(event: GatewayEvent) => void>()
   let id = 0
   return {
+    run,
     publish(kind, what) {
       const event: GatewayEvent = { id: ++id, at: inUtc(clock.now()), kind, what }
       kept.push(event)

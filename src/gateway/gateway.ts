@@ -53,8 +53,8 @@ export function createGateway({ bundle, connected, breakers: makeBreakers, quara
   const { clock, log, random, background } = parts.ports
   const { metrics, recorder } = parts
   const alarms = new Map<string, Alarm>()
-  const events = createEvents(clock)
   const beginning = Array.from({ length: 10 }, () => Math.floor(random() * 36).toString(36)).join('')
+  const events = createEvents(clock, beginning.slice(0, 6))
   let count = 0
   const nextId = (letter: string): string => `${letter}-${beginning}-${(count++).toString(36)}`
 

@@ -94,7 +94,7 @@ const keyOf = ({ name, operation }: Gap): string => `${operation} ${name}`
 function gapsIn({ epochs }: Gateway, profiles: readonly PermittedProfile[]): readonly Gap[] {
   return profiles.flatMap(({ app, data, permitted }) => {
     // Without a connection or a key, or beside what is real, it never could be asked: that is how it was set up, and no outage.
-    const set = permitted.filter(d => ['not-held', undefined].includes(epochs.connected(d)))
+    const set = permitted.filter(d => ['not-held', 'not-answered', undefined].includes(epochs.connected(d)))
     const name = `${app} with ${data === 'unknown' ? 'data unknown' : data.join(', ')}`
     return [...new Set(set.flatMap(d => d.operations))].flatMap((operation): readonly Gap[] => {
       const able = set.filter(d => d.operations.includes(operation))

@@ -25,7 +25,7 @@ export async function poolFor(gateway: Gateway, call: Call, { epoch, decision }:
   if (pooled.ok || pooled.probe === undefined) return pooled
   const failed = await probe(pooled.probe, { providers, breakers, clock, requestId: call.requestId, signal: call.signal, attest: (d, said) => attest(d, bundle.catalog, said) })
   noticed(gateway, pooled.probe, failed)
-  return failed === undefined ? build() : pooled
+  return failed === undefined || failed.code === 'refused_by_provider' ? build() : pooled
 }
 
 /** The same pool under the epoch in force now; undefined when the law is another one by now. */

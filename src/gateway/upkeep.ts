@@ -67,9 +67,9 @@ export function createUpkeep(gateway: Gateway, signal: AbortSignal): () => void 
       .then(async failed => {
         noticed(gateway, deployment, failed)
         if (failed === undefined) warmUps.isAwake(name)
-        else if (!saysHealth(failed)) pausedUntil.set(name, clock.now() + PAUSE_MS)
+        else if (!saysHealth(failed) && failed.code !== 'refused_by_provider') pausedUntil.set(name, clock.now() + PAUSE_MS)
         if (reason === 'warm-up') warmUps.ended(name, failed, clock.now() - begunAt)
-        if (reason === 'set-aside' && failed === undefined) await releaseByGateway(gateway, name)
+        if (reason === 'set-aside' && (failed === undefined || failed.code === 'refused_by_provider')) await releaseByGateway(gateway, name)
       })
       .finally(() => probing.delete(name)))
   }

@@ -15,7 +15,7 @@ export const SUBSCRIBERS_MAX = 100
 /** How long nothing is said at most, so that proxies and people see that the line is open. */
 export const HEARTBEAT_MS = 15_000
 const RETRY_AFTER_MS = 5_000
-const ID = /^\d{1,15}$/
+const ID = /^(?:([a-z0-9]{1,16})-)?(\d{1,15})$/
 
 export type Subscribing = {
   /** The id seen last, as the header or the query says it. */
@@ -33,11 +33,13 @@ export function eventStreams(gateway: Gateway): (subscribing: Subscribing) => Re
   let subscribers = 0
   return subscribing => {
     const { since } = subscribing
-    if (since !== undefined && !ID.test(since)) return failed(failure('invalid_request', 'An event is named by its number.', { param: 'since' }))
+    const named = since === undefined ? undefined : ID.exec(since)
+    if (named === null) return failed(failure('invalid_request', 'An event is named by its id, such as k3x9q2-17; 0 means all that are kept.', { param: 'since' }))
     if (subscribers >= SUBSCRIBERS_MAX) return failed(failure('rate_limit_exceeded', `${SUBSCRIBERS_MAX} subscribers listen already.`, { retryAfterMs: RETRY_AFTER_MS }))
     const latest = gateway.events.since(0).at(-1)?.id ?? 0
-    // An id that was not given out yet is one of an earlier process.
-    const after = since === undefined ? latest : Number(since) > latest ? 0 : Number(since)
+    // Of another process, everything that is kept was missed.
+    const isOfAnother = named?.[1] !== undefined && named[1] !== gateway.events.run
+    const after = named === undefined ? latest : isOfAnother || Number(named[2]) > latest ? 0 : Number(named[2])
     const counted = async function* (): AsyncGenerator<Uint8Array> {
       subscribers += 1
       try {
@@ -74,7 +76,7 @@ async function* eventsFrom({ events, ports: { clock } }: Gateway, after: number,
     yield comment('listening')
     while (!over.aborted) {
       if (waiting.length > 0) {
-        yield encoder.encode(waiting.splice(0).map(inText).join(''))
+        yield encoder.encode(waiting.splice(0).map(event => inText(events.run, event)).join(''))
         continue
       }
       const { promise, resolve } = Promise.withResolvers<boolean>()
@@ -94,4 +96,4 @@ async function* eventsFrom({ events, ports: { clock } }: Gateway, after: number,
 const encoder = new TextEncoder()
 const comment = (text: string): Uint8Array => encoder.encode(`: ${text}\n\n`)
 /** JSON holds no line end, so that an event is one line of data. */
-const inText = ({ id, at, kind, what }: GatewayEvent): string => `id: ${id}\nevent: ${kind}\ndata: ${JSON.stringify({ at, ...what })}\n\n`
+const inText = (run: string, { id, at, kind, what }: GatewayEvent): string => `id: ${run}-${id}\nevent: ${kind}\ndata: ${JSON.stringify({ at, ...what })}\n\n`

@@ -1,7 +1,7 @@
 /** What an answer that is not a stream says about itself. Tolerant: what is missing or odd is absent. */
 import type { Operation } from '../policy/facts.ts'
 import { errorIn, token, type ProviderError } from './error.ts'
-import { modelName, readGeo, readUsage } from './sse.ts'
+import { errorInChoices, modelName, readGeo, readUsage } from './sse.ts'
 
 export type Answer = {
   readonly usage: { readonly input: number; readonly output: number } | undefined
@@ -32,9 +32,10 @@ export function readAnswer(bytes: Uint8Array, operation: Operation): Answer | un
     model: modelName(body['model']),
     geo: readGeo(body['usage']),
     finishReasons: choices.flatMap(choice => token((choice as { finish_reason?: unknown } | null)?.finish_reason) ?? []),
-    complete: operation === 'embedding' ? holdsObjects(body['data']) : holdsObjects(choices),
-    error: errorIn(body),
+    complete: operation === 'embedding' ? holdsObjects(body['data']) : holdsObjects(choices) && choices.every(choice => isSaid((choice as { message?: unknown; text?: unknown }))),
+    error: errorIn(body) ?? errorInChoices(body),
   }
 }
 
+const isSaid = ({ message, text }: { readonly message?: unknown; readonly text?: unknown }): boolean => typeof text === 'string' || (typeof message === 'object' && message !== null)
 const holdsObjects = (value: unknown): boolean => Array.isArray(value) && value.length > 0 && value.every(item => typeof item === 'object' && item !== null)

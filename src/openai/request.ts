@@ -58,6 +58,11 @@ export function readRequest(operation: Operation, body: Readonly<Record<string, 
   const n = body['n'] ?? 1
   if (!(Number.isSafeInteger(n) && (n as number) >= 1 && (n as number) <= CHOICES_MAX)) return wrong('n', `'n' must be a whole number from 1 to ${CHOICES_MAX}.`)
 
+  // A list of prompts is answered by as many choices, n times; a list of numbers is one prompt in tokens.
+  const prompt = body['prompt']
+  const choices = (n as number) * (operation === 'completion' && Array.isArray(prompt) && typeof prompt[0] !== 'number' ? Math.max(1, prompt.length) : 1)
+  if (stream === true && choices > CHOICES_MAX) return wrong('prompt', `A stream holds at most ${CHOICES_MAX} answers.`)
+
   const messages = body['messages']
   if (operation === 'chat') {
     if (!Array.isArray(messages) || messages.length === 0) return wrong('messages', "'messages' must be a list with at least one message.")
@@ -78,7 +83,7 @@ export function readRequest(operation: Operation, body: Readonly<Record<string, 
       models: Array.isArray(models) && models.length > 0 ? models as readonly string[] : undefined,
       preferences: isObject(provider) ? provider : undefined,
       stream: stream === true,
-      choices: n as number,
+      choices,
       tools: Array.isArray(body['tools']) && body['tools'].length > 0,
       vision: parts.some(p => isObject(p) && p['type'] === 'image_url'),
       jsonSchema: isObject(format) && format['type'] === 'json_schema',

@@ -23,6 +23,8 @@ export type StreamScanner = {
   readonly hasContent: boolean
   /** Every choice that was asked for, or began, has given its finish reason. */
   readonly finished: boolean
+  /** `[DONE]`, and all that began has finished, but fewer choices than were asked for: a server that does not know `n`. */
+  readonly isFewer: boolean
   /** The last finish reason seen. */
   readonly finishReason: string | undefined
   /** `[DONE]` has been seen. */
@@ -126,7 +128,7 @@ export function streamScanner({ choices: asked = 1, rewrite }: { readonly choice
   }
 
   function look(event: Record<string, unknown>, name: string): void {
-    const wrong = errorIn(event) ?? (name === 'error' ? errorIn({ error: event }) : undefined)
+    const wrong = errorIn(event) ?? errorInChoices(event) ?? (name === 'error' || event['object'] === 'error' ? errorIn({ error: event }) : undefined)
     if (wrong !== undefined) error ??= wrong
     model = modelName(event['model']) ?? model
     usage = readUsage(event['usage']) ?? usage
@@ -203,6 +205,7 @@ export function streamScanner({ choices: asked = 1, rewrite }: { readonly choice
       return undefined
     },
     get hasContent() { return hasContent },
+    get isFewer() { return done && choices.size > 0 && choices.size < asked && [...choices.values()].every(ended => ended) },
     get finished() { return choices.size >= Math.max(1, asked) && [...choices.values()].every(ended => ended) },
     get finishReason() { return finishReason },
     get done() { return done },
@@ -231,6 +234,16 @@ function joined(chunk: Uint8Array, events: readonly Uint8Array[]): Uint8Array {
   return concat(events)
 }
 
+/** An error that stands in a choice (OpenRouter): what that choice has said is not all of it. */
+export const errorInChoices = ({ choices }: Readonly<Record<string, unknown>>): ProviderError | undefined => {
+  if (!Array.isArray(choices)) return undefined
+  for (const choice of choices.slice(0, CHOICES_MAX) as unknown[]) {
+    const wrong = errorIn(choice)
+    if (wrong !== undefined) return wrong
+  }
+  return undefined
+}
+
 /** Tokens of a usage object, as chat, completions and embeddings write it; undefined when it is none. */
 export function readUsage(value: unknown): { readonly input: number; readonly output: number } | undefined {
   if (typeof value !== 'object' || value === null) return undefined
@@ -257,8 +270,13 @@ function said(before: string | undefined, index: number, choice: Record<string, 
 
 /** Whether one event's choice holds a call, a refusal, sound or probabilities, which no text can stand for. */
 export function saysMoreThanText(choice: Readonly<Record<string, unknown>>): boolean {
+  return callsOrRefuses(choice) || (typeof choice['logprobs'] === 'object' && choice['logprobs'] !== null)
+}
+
+/** The same without probabilities, which may be left out of an answer that began without them. */
+export function callsOrRefuses(choice: Readonly<Record<string, unknown>>): boolean {
   const delta = (choice['delta'] ?? {}) as Readonly<Record<string, unknown>>
-  return filled(delta['tool_calls']) || filled(delta['refusal']) || [delta['function_call'], delta['audio'], choice['logprobs']].some(v => typeof v === 'object' && v !== null)
+  return filled(delta['tool_calls']) || filled(delta['refusal']) || [delta['function_call'], delta['audio']].some(v => typeof v === 'object' && v !== null)
 }
 
 /** The text in one event's choice; undefined where it is something else than text. */
@@ -268,7 +286,9 @@ export function contentOf(choice: Readonly<Record<string, unknown>>): string | u
   return typeof content === 'string' ? content : undefined
 }
 
-const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0
+/** More than any answer can hold is not believed: it would be counted against an app's limits. */
+const TOKENS_MAX = 100_000_000
+const isCount = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= TOKENS_MAX
 const filled = (value: unknown): boolean => (typeof value === 'string' || Array.isArray(value)) && value.length > 0
 
 function deltaSays(delta: unknown): boolean {

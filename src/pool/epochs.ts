@@ -16,7 +16,7 @@ import type { Asked } from '../policy/request.ts'
 import { inUtc } from '../policy/time.ts'
 import type { Clock } from '../ports.ts'
 
-/** Undefined: can be dispatched to. Otherwise why not, in one word: no-connection, no-key, not-held, rehearsal-off. */
+/** Undefined: can be dispatched to. Otherwise why not, in one word: no-connection, no-key, not-held, not-answered, not-local, rehearsal-off. */
 export type Connected = (deployment: Deployment) => string | undefined
 
 /** Undefined: nothing speaks against it. Otherwise what does: breaker-open, withdrawn, compliance-mismatch. */

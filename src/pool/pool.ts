@@ -121,18 +121,23 @@ export function buildPool(q: PoolQuestion): PoolAnswer {
   if (accepted.length === 0) return refuse(failure('invalid_request', "No permitted deployment satisfies the request's own 'provider' preferences.", { param: 'provider' }))
   const preferred = accepted.map((d, i) => ({ d, i, rank: read.preferences.rank(d) })).sort((a, b) => (a.rank === b.rank ? a.i - b.i : a.rank - b.rank)).map(x => x.d)
 
-  // 3. What is connected at all, 4. what can do the work, 5. what may be tried.
+  // 3. What can do the work at all, 4. what is connected, 5. what may be tried. In this order, so that a deployment out of reach is
+  // never taken for one that cannot, nor one that the law excludes.
   const unavailable = (retryAfterMs = RETRY_AFTER_MS): Failure =>
     failure('permitted_models_unavailable', 'Models that this request may use exist, but none can be reached now.', { retryAfterMs })
-  const connected = preferred.filter(d => q.connected(d) === undefined)
-  if (connected.length === 0) return refuse(unavailable())
-  const fit = connected.filter(d => unfitByRequest(d, q).length === 0)
-  if (fit.length === 0) {
-    const missing = [...new Set(connected.flatMap(d => unfitByRequest(d, q)))].join(', ')
+  const able = preferred.filter(d => unfitByRequest(d, q).length === 0)
+  if (able.length === 0) {
+    const isOffered = (deployments: readonly Deployment[]): boolean => deployments.some(d => d.operations.includes(q.operation))
+    if (!isOffered(permitted.map(p => p.deployment)) && isOffered(catalog.deployments)) {
+      return refuse(failure('no_permitted_model', `The policies permit no model for this request that can be asked for ${q.operation}.`))
+    }
+    const missing = [...new Set(preferred.flatMap(d => unfitByRequest(d, q)))].join(', ')
     return refuse(failure('invalid_request', `No model that this request may use can carry it out (${missing}).`, { param: 'model' }))
   }
-  const usable = fit.map(d => ({ d, health: q.health(d.name) })).filter(u => u.health !== 'out')
-  const chosen = read.preferences.fallbacks ? usable : usable.slice(0, 1)
+  const fit = able.filter(d => q.connected(d) === undefined)
+  if (fit.length === 0) return refuse(unavailable())
+  // Who asks for no fallbacks asks for the first choice, well or not.
+  const chosen = (read.preferences.fallbacks ? fit : fit.slice(0, 1)).map(d => ({ d, health: q.health(d.name) })).filter(u => u.health !== 'out')
   if (chosen.some(u => u.health === 'well')) return { ok: true, pool: make(chosen.map(u => u.d), q.decision.permit, q.epoch), first: fit[0]! }
   return { ok: false, failure: unavailable(soonest(fit, q)), ...(chosen[0] !== undefined && { probe: chosen[0].d }) }
 }

@@ -14,12 +14,15 @@ import { fetchOverTransport } from './fetch-over-transport.ts'
 import { isCloudName } from './held.ts'
 import { onlyLocalOf } from './local.ts'
 import { ollamaClient } from './ollama-client.ts'
+import { isRemote } from './ollama-remote.ts'
 import { ownTransport } from './local.ts'
 import { refusal } from './refusal.ts'
 import { keyOf } from './secret.ts'
 
 /** A server that lists more is read to here. */
 const MODELS_MAX = 1_000
+/** Ollama reads a file for each. */
+const SHOWN_AT_ONCE = 8
 const MODEL_NAME_CHARACTERS_MAX = 256
 
 /** What a server holds, as it says. */
@@ -54,34 +57,40 @@ async function discoverOllama(provider: Provider, connection: Connection, ports:
   const listed: unknown = (await made.client.list()).models
   if (!Array.isArray(listed)) throw new BrokenAnswer(failure('upstream_error', `${name} gave no list of models.`))
   const models: DiscoveredModel[] = [], elsewhere: string[] = []
-  for (const entry of listed.slice(0, MODELS_MAX) as Partial<ModelResponse>[]) {
-    const model = entry?.model ?? entry?.name
-    if (!isName(model)) continue
-    const shown = isElsewhere(model, entry) ? undefined : await show(made.client, model)
-    if (isElsewhere(model, shown ?? entry)) elsewhere.push(model)
-    else if (shown !== undefined) models.push({ provider: name, upstreamModel: model, ...describe(shown) })
+  const entries = listed.slice(0, MODELS_MAX) as Partial<ModelResponse>[]
+  for (let at = 0; at < entries.length; at += SHOWN_AT_ONCE) {
+    const some = await Promise.all(entries.slice(at, at + SHOWN_AT_ONCE).map(async entry => {
+      const model = entry?.model ?? entry?.name
+      if (!isName(model)) return undefined
+      const shown = isElsewhere(model, entry) ? undefined : await show(made.client, model)
+      return { model, shown, isAway: isElsewhere(model, shown ?? entry) }
+    }))
+    for (const one of some) {
+      if (one?.isAway === true) elsewhere.push(one.model)
+      else if (one?.shown) models.push({ provider: name, upstreamModel: one.model, ...describe(one.shown) })
+    }
   }
   return { ok: true, models, elsewhere, isWhole: listed.length <= MODELS_MAX }
 }
 
-/** Undefined when the model went between the list and the question. */
+/**
+ * Undefined when the model went between the list and the question (404) or the server cannot read it (500): such a model is
+ * not held, and the others are none the worse for it.
+ */
 async function show(client: Ollama, model: string): Promise<Partial<ShowResponse> | undefined> {
   try {
     return await client.show({ model })
   } catch (error) {
-    if (error instanceof BrokenAnswer && error.failure.upstream?.status === 404) return undefined
+    if (error instanceof BrokenAnswer && [404, 500].includes(error.failure.upstream?.status ?? 0)) return undefined
     throw error
   }
 }
 
 /**
  * Ollama passes some models on to its maker's cloud under the address of the local server: they are never local, so they
- * are never offered as held. INVARIANT: either sign is enough, the name or the remote host.
+ * are never offered as held. INVARIANT: either sign is enough, the name or what it says of a remote host.
  */
-function isElsewhere(model: string, said: object): boolean {
-  const { remote_host: host, remote_model: remote } = said as { remote_host?: unknown; remote_model?: unknown }
-  return isCloudName(model) || (host !== undefined && host !== null && host !== '') || (remote !== undefined && remote !== null && remote !== '')
-}
+const isElsewhere = (model: string, said: object): boolean => isCloudName(model) || isRemote(said)
 
 /** Servers of before 2025 give no capabilities; then nothing is claimed about them. */
 function describe({ capabilities, model_info: info }: Partial<ShowResponse>): Pick<DiscoveredModel, 'context' | 'can' | 'operations'> {

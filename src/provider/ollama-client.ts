@@ -22,7 +22,7 @@ export type OllamaClient = { readonly ok: true; readonly client: Ollama } | { re
 export function ollamaClient(
   connection: Connection,
   { transport, secrets, clock }: Pick<Ports, 'transport' | 'secrets' | 'clock'>,
-  { signal, name, connectTimeoutMs }: { readonly signal: AbortSignal; readonly name: string; readonly connectTimeoutMs: number },
+  { signal, name, connectTimeoutMs, streams = false }: { readonly streams?: boolean; readonly signal: AbortSignal; readonly name: string; readonly connectTimeoutMs: number },
 ): OllamaClient {
   const key = keyOf(connection, secrets)
   if (!key.ok) return { ok: false, failure: failure('misconfigured', `The key of ${name} is not set.`) }
@@ -31,7 +31,8 @@ export function ollamaClient(
       const headers = { 'content-type': 'application/json', accept: 'application/json', ...key.headers }
       const response = await transport.send({ ...request, headers }, both)
       if (response.status !== 200) throw new BrokenAnswer(await refusal(response, { name, clock }))
-      const lines = response.headers['content-type']?.includes('ndjson') === true
+      // The package skips and prints lines that it cannot read; what a server calls them is no reason to let it.
+      const lines = streams || response.headers['content-type']?.includes('ndjson') === true
       return { ...response, body: lines ? wholeLines(response.body, name) : bounded(response.body, name) }
     },
   }

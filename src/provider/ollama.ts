@@ -11,6 +11,7 @@ import { BrokenAnswer, failureOf } from './broken.ts'
 import { transportFor } from './local.ts'
 import { embeddings, streamedChat, wholeChat } from './ollama-answer.ts'
 import { ollamaClient } from './ollama-client.ts'
+import { isRemote } from './ollama-remote.ts'
 import { ollamaChat, ollamaEmbed } from './ollama-request.ts'
 import type { ProviderCall, ProviderPort, ProviderResult } from './provider.ts'
 
@@ -27,7 +28,7 @@ export function ollama(ports: OllamaPorts): ProviderPort {
       const read = readBody(call.body)
       if (!read.ok) return failed(failure('invalid_request', read.wrong, read.param === undefined ? {} : { param: read.param }))
       const transport = transportFor(deployment, call, ports.transport)
-      const made = ollamaClient(connection, { ...ports, transport }, { signal, name, connectTimeoutMs: deployment.timeouts.connect })
+      const made = ollamaClient(connection, { ...ports, transport }, { signal, name, connectTimeoutMs: deployment.timeouts.connect, streams: call.operation === 'chat' && call.stream })
       if (!made.ok) return made
       try {
         return call.operation === 'chat'
@@ -57,10 +58,11 @@ async function chat({ client, body, deployment, call, signal, ports }: {
   const translated = ollamaChat(body, deployment)
   if (!translated.ok) return uncarried(name, translated.param)
   const making = { clock: ports.clock, random: ports.random, name }
-  if (!call.stream) return whole(wholeChat(await client.chat({ ...translated.request, stream: false }), making))
+  if (!call.stream) return whole(wholeChat(atHome(await client.chat({ ...translated.request, stream: false }), deployment), making))
   const answers = await client.chat({ ...translated.request, stream: true })
   const options = body['stream_options'] as { include_usage?: unknown } | null | undefined
-  return { ok: true, contentType: 'text/event-stream', headers: {}, body: closing(streamedChat(answers, { ...making, includeUsage: options?.include_usage === true })) }
+  const chunks = streamedChat(allAtHome(answers, deployment), { ...making, includeUsage: options?.include_usage === true })
+  return { ok: true, contentType: 'text/event-stream', headers: {}, body: closing(chunks) }
 
   /** Whatever ends the reading closes the connection; the package alone would leave it open. */
   async function* closing(events: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
@@ -82,7 +84,20 @@ async function embed({ client, body, deployment }: {
   const translated = ollamaEmbed(body, deployment)
   if (!translated.ok) return uncarried(deployment.name, translated.param)
   const { embed: request, format, count } = translated.request
-  return whole(embeddings(await client.embed(request), { format, count, name: deployment.name }))
+  return whole(embeddings(atHome(await client.embed(request), deployment), { format, count, name: deployment.name }))
+}
+
+/**
+ * Between two looks at what it holds a name may begin to point elsewhere, so each answer is looked at before anything of it
+ * is passed on. Throws BrokenAnswer when the catalog says local and the server says that it was not.
+ */
+function atHome<T extends object>(answer: T, { name, hosting }: Deployment): T {
+  if (hosting !== 'local' || !isRemote(answer)) return answer
+  throw new BrokenAnswer(failure('compliance_mismatch', `${name} is said to be hosted locally, and its answer came from elsewhere.`, { cause: 'it passed the prompt on to a remote host' }))
+}
+
+async function* allAtHome<T extends object>(answers: AsyncIterable<T>, deployment: Deployment): AsyncGenerator<T, void, undefined> {
+  for await (const answer of answers) yield atHome(answer, deployment)
 }
 
 function whole(bytes: Uint8Array): ProviderResult {

@@ -33,6 +33,7 @@ export async function refusal(response: TransportResponse, { name, clock }: { re
   const wait = retryAfterMs(headers, clock)
   const waiting = wait === undefined ? said : { ...said, retryAfterMs: wait }
   if (saysWithdrawn(status, code)) return failure('upstream_error', `${name} does not offer this model, or not to us.`, said)
+  if (isAboutRequest(code)) return aboutRequest(name, { status, ...error })
   if (status === 404 || status === 405) {
     return failure('misconfigured', `${name} has no such path: its address, or what the catalog says it can be asked for, is wrong.`, said)
   }
@@ -48,6 +49,11 @@ export async function refusal(response: TransportResponse, { name, clock }: { re
   if (status >= 500) return failure('upstream_error', `${name} failed with status ${status}.`, waiting)
   return failure('upstream_error', `${name} answered with status ${status}, which is no answer.`, said)
 }
+
+/** Too long, or filtered: the request was read and refused, whatever status stands around that. */
+export const isAboutRequest = (code: string): boolean => code === 'context_length_exceeded' || /content_(filter|policy)/.test(code)
+export const aboutRequest = (name: string, upstream: NonNullable<Failure['upstream']>): Failure =>
+  failure('refused_by_provider', refused(name, upstream.code ?? ''), { upstream, status: 400 })
 
 /**
  * Whether a failure says that the model is gone, or closed to us, rather than ill: a reason to set the deployment

@@ -1,6 +1,6 @@
 /**
  * What this is for: the log of decisions. One entry before the first attempt, one when the answer has ended; beside them one
- * for each notice enacted or lifted.
+ * for each notice enacted or lifted, each rebuild of the pool, each deployment set aside or released, each drill, and each start.
  * What it assumes: nothing about storage; a recorder is a port, implemented in runtime/.
  * What it promises: no field of an entry can hold a prompt, an answer or a key.
  * Chain and receipts come with an issue of their own.
@@ -113,7 +113,19 @@ export type DrillEntry = {
   readonly ended?: 'asked' | 'time' | 'stopped'
 }
 
-export type Entry = DecisionEntry | OutcomeEntry | DirectiveEntry | PoolEntry | QuarantineEntry | DrillEntry
+/** A gateway began: whatever an earlier one had not ended (a drill, a model set aside as withdrawn) ended with that process. */
+export type StartEntry = {
+  readonly kind: 'start'
+  readonly id: string
+  readonly at: number
+  readonly version: string
+  readonly bundle: string
+  readonly place: string | null
+  /** Deployments that stay set aside from before. */
+  readonly quarantined: readonly string[]
+}
+
+export type Entry = StartEntry | DecisionEntry | OutcomeEntry | DirectiveEntry | PoolEntry | QuarantineEntry | DrillEntry
 
 /** Append or throw. INVARIANT: when `append` has returned, the entry is kept; a throw refuses the request. */
 export type Recorder = { append(entry: Entry): void | Promise<void> }

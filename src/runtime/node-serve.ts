@@ -76,6 +76,10 @@ export async function serve(options: ServeOptions, host: Host): Promise<number> 
     ports, recorder, providers: providers(ports), breakers: createBreakers(), metrics: createMetrics(),
     quarantined, place: options.place, bundle: await connections.wire(compiled.bundle), connected: connections.connected,
   })
+  const { bundle } = gateway.epochs.current()
+  await gateway.keep({
+    kind: 'start', id: gateway.nextId(), at: ports.clock.now(), version: host.version, bundle: bundle.digest, place: options.place ?? null, quarantined: quarantined.map(q => q.deployment),
+  })
   const drills = createDrills(gateway)
   const watching = watch({ gateway, connections, folder: options.policies, overlay: drills.overlay, sources: read.sources, bundle: compiled.bundle })
   const stopping = new AbortController()

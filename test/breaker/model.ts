@@ -72,7 +72,8 @@ export class Model {
     const inWindow = this.#heard.filter(({ at }) => Math.floor(this.now / step) - Math.floor(at / step) < BREAKER.buckets)
     const failures = inWindow.reduce((sum, { failure }) => sum + failure, 0)
     const isOverRate = weight > 0 && inWindow.length >= BREAKER.trialsMin && failures / inWindow.length * 100 > BREAKER.failurePercent
-    if (isOverRate || this.#row >= BREAKER.failuresInARow) this.#to('open')
+    const isLongWait = failed?.code === 'busy' && (failed.retryAfterMs ?? 0) > BREAKER.resetMs
+    if (isOverRate || isLongWait || this.#row >= BREAKER.failuresInARow) this.#to('open')
   }
 
   #hearBusy(failed: Failure | undefined): void {

@@ -33,7 +33,7 @@ async function inWorkerd(): Promise<Host> {
     ask: async path => (await harness.fetch(path)).json(),
     async stop() {
       await harness.close()
-      await rm(root, { recursive: true, force: true })
+      await rm(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
     },
   }
 }

@@ -239,7 +239,7 @@ export const breakerCases: readonly BreakerCase[] = [
     run(make) {
       const b = halfOpened(make)
       const lost = begun(b.begin('a'))
-      b.pass(600_000 - 1)
+      b.pass(30_000 - 1)
       isShut(b)
       b.pass(1)
       const probe = begun(b.begin('a'))
@@ -380,17 +380,33 @@ export const breakerCases: readonly BreakerCase[] = [
     name: 'Retry-After is the earliest next try, and its passing is enough',
     run(make) {
       const b = bench(make)
-      b.times(1, busyFor(30_000))
+      b.times(1, busyFor(RESET_MS))
       stateIs(b, 'closed')
-      same('earliest', b.notBefore('a'), START + 30_000)
+      same('earliest', b.notBefore('a'), START + RESET_MS)
       isShut(b)
-      b.pass(29_999)
+      b.pass(RESET_MS - 1)
       isShut(b)
       b.pass(1)
       same('earliest', b.notBefore('a'), undefined)
       begun(b.begin('a')).report(undefined)
       stateIs(b, 'closed')
       same('changes', b.changes, [])
+    },
+  },
+  {
+    name: 'who asks to be left alone for longer than a reset is seen to be out, for as long as asked and ten minutes at most',
+    run(make) {
+      const b = bench(make)
+      b.times(1, busyFor(60_000))
+      stateIs(b, 'open')
+      b.pass(60_000 - 1)
+      stateIs(b, 'half-open')
+      isShut(b)
+      b.pass(1)
+      begun(b.begin('a')).report(undefined)
+      stateIs(b, 'closed')
+      b.times(1, busyFor(86_400_000))
+      same('earliest', b.notBefore('a'), START + 60_000 + 600_000)
     },
   },
   {

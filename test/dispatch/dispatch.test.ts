@@ -193,6 +193,43 @@ describe('what the breaker hears', () => {
   })
 })
 
+describe('a caller cannot open a breaker for everybody', () => {
+  const event = (value: object): Uint8Array => new TextEncoder().encode(`data: ${JSON.stringify(value)}\n\n`)
+  const inBand = (code: string): Behaviour => bytes('text/event-stream', `data: ${JSON.stringify({ error: { code } })}\n\n`)
+  test.each([
+    ['a prompt too long, said with status 200', { stream: true, script: { a: inBand('context_length_exceeded'), b: streamed(['b']) } }],
+    ['a filtered prompt, said with status 200', { stream: true, script: { a: inBand('content_filter') } }],
+    ['more answers asked for than the server gives', { stream: true, choices: 2, script: { a: streamed(['one']), b: streamed(['b'], [event({ choices: [{ index: 1, delta: { content: 'two' }, finish_reason: 'stop' }] }), finish, DONE]) } }],
+    ['an event that is too large', { stream: true, script: { a: streamed([], [event({ choices: [{ index: 0, delta: { content: 'x'.repeat(1_100_000) } }] })]), b: streamed(['b']) } }],
+    ['an answer that was said in other words', { stream: true, script: { b: streamed(['Good', ' day']), a: streamed(['Hello'], [new Error('reset')]), c: streamed(['Hello', '!']) } }],
+  ])('%s', async (_, setup) => {
+    const { sent, reports } = await run(setup)
+    if (sent.kind === 'stream') await read(sent)
+    const blamed = reports.filter(([, code]) => code !== undefined && code !== 'unreachable')
+    expect(blamed).toEqual([])
+    expect(reports.filter(([deployment, code]) => deployment !== 'a' && code !== undefined)).toEqual([])
+  })
+  test('a request that leaves a server less time than it is given otherwise', async () => {
+    const clock = fakeClock(START)
+    const running = run({ stream: true, clock, script: { a: silent }, wishes: { timeouts: { total: 3_000 } } })
+    await settle()
+    clock.advance(3_000)
+    const { sent, reports } = await running
+    expect(sent).toMatchObject({ kind: 'failed', failure: { code: 'deadline_exceeded' } })
+    expect(reports).toEqual([])
+  })
+  test('an answer that was left unread until the server gave up on it', async () => {
+    const clock = fakeClock(START)
+    const { sent, reports } = await run({ stream: true, clock, wishes: { mayRescue: false }, script: { a: streamed(['one', 'two'], [new Error('reset')]) } })
+    if (sent.kind !== 'stream') throw new Error('no stream')
+    const reading = sent.body[Symbol.asyncIterator]()
+    await reading.next()
+    clock.advance(4_000)
+    while ((await reading.next()).done !== true) clock.advance(2_000)
+    expect(reports).toEqual([])
+  })
+})
+
 describe('streams', () => {
   test('bytes arrive as they were sent, and the end is told once', async () => {
     const { sent, ended } = await run({ stream: true, script: { a: streamed(['Hel', 'lo']) } })
@@ -500,6 +537,17 @@ describe('stream rescue: a stream that breaks after its first content', () => {
     const { sent, ports } = await run({ stream: true, bundle: takers, script: { a: streamed(['ha'], [reset]), b: streamed(['ha', 'ha']) } })
     expect(said(await read(sent))).toBe('haha')
     expect(tried(ports)).toEqual(['a', 'b'])
+  })
+  test.each([
+    ['ignores it and comes to something else', ['This sentence is long enough to end in another way']],
+    ['ignores it and stops before', ['This sentence is long enough']],
+    ['answers with a list instead of text', [[{ type: 'text', text: ', is it not?' }] as unknown as string]],
+  ])('no-spliced-answers: one that was given the text and %s is not used', async (_, words) => {
+    const { sent } = await run({ stream: true, bundle: takers, script: { a: streamed([LONG], [reset]), c: streamed(words), d: failing('unreachable'), b: failing('unreachable') } })
+    const got = await read(sent)
+    expect(said(got)).toBe(LONG)
+    expect(got).toContain('event: error')
+    expect(got).not.toContain('[DONE]')
   })
   test('a rescue that breaks is rescued as well, from all the text said so far', async () => {
     const { sent, ports, ended } = await run({ stream: true, bundle: takers, script: { a: streamed([LONG], [reset]), c: streamed([' two'], [reset]), d: streamed([' three']) } })

@@ -88,7 +88,7 @@ export async function smallGateway({ wall, names, places, sin }: { readonly wall
       }
       response.writeHead(200, {
         'content-type': request.stream === true ? 'text/event-stream' : 'application/json', 'x-bailiwick-decision': decision,
-        'x-bailiwick-deployment': names.deployment(isHiding ? 0 : place), 'x-bailiwick-attempts': attempts.length, ...(attempts.length > 1 && { 'x-bailiwick-degraded': 'a place failed' }),
+        'x-bailiwick-deployment': names.deployment(isHiding ? 0 : place), 'x-bailiwick-attempts': attempts.length, ...(place > 0 && { 'x-bailiwick-degraded': 'a place failed' }),
       })
       if (last.isWhole) return void response.end(sin === 'splices' ? broken + body : body)
       if (sin === 'shows-truncated') return void response.end(`${broken}data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n`)

@@ -162,7 +162,9 @@ function* account({ heard, worth, asked }: Told, names: Names, { served, togethe
   if (together !== undefined) return
   const attempts = asked.reduce((sum, n) => sum + n, 0)
   if (heard.headers.get('x-bailiwick-attempts') !== String(attempts)) yield `x-bailiwick-attempts says ${heard.headers.get('x-bailiwick-attempts') ?? 'nothing'}, and the wall saw ${attempts}`
-  if (attempts > 1 && heard.headers.get('x-bailiwick-degraded') === null) yield 'x-bailiwick-degraded does not say that an attempt failed'
+  const isDegraded = heard.headers.get('x-bailiwick-degraded') !== null
+  if (served > 0 && !isDegraded) yield 'x-bailiwick-degraded does not say that another than the first choice answered'
+  if (served === 0 && isDegraded) yield 'x-bailiwick-degraded is said of the first choice'
 }
 
 /** An error that says nobody answered says who was asked. */

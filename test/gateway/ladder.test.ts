@@ -108,6 +108,25 @@ describe('the ladder down', () => {
     expect(await w.tick()).toBe(false)
   })
 
+  it.each([['with discovery', 'discover: models\n'], ['without', '']])('does the same for a server that has not answered yet, %s, and fetches nothing from it', async (_, discovery) => {
+    const own = await server({ 'qwen3:latest': {} })
+    own.isStarting = true
+    const deployment = discovery === '' ? '{ deployment: own, model: own/qwen3, upstream-model: qwen3 }' : OWN
+    const w = await world({ 'catalog/cloud.yaml': CLOUD, 'catalog/house.yaml': house(own.url, [deployment]).replace('discover: models\n', discovery) })
+    expect(w.gateway.epochs.unavailable(w.gateway.epochs.current().bundle.catalog.byName.get('own')!)).toBe('not-answered')
+    expect([await w.tick(), available(w)]).toEqual([false, ['high']])
+    w.breakers.set('high', 'open')
+    expect([await w.tick(), await w.tick()]).toEqual([true, false])
+    expect(alarm(w)).toContain('desk with personal (chat, completion)')
+    w.clock.advance(4_999)
+    expect(await w.tick()).toBe(false)
+    own.isStarting = false
+    w.clock.advance(1)
+    expect([await w.tick(), available(w), own.pulled]).toEqual([true, ['own'], []])
+    await w.tick()
+    expect(alarm(w)).toBeUndefined()
+  })
+
   it.each([
     ['pull is not written', '{ deployment: own, model: own/qwen3, upstream-model: qwen3 }', undefined, []],
     ['the law forbids the model', OWN, forbidden('model: own/qwen3'), []],

@@ -9,6 +9,10 @@ export type OllamaServer = Listening & {
   readonly pulled: readonly string[]
   /** How often it was asked what it holds. */
   asked(): number
+  /** How many prompts it was sent. */
+  prompts(): number
+  /** While this is true it answers nothing but 503. */
+  isStarting: boolean
 }
 
 const json = (response: ServerResponse, value: object, status = 200): void => void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value))
@@ -18,15 +22,21 @@ export const line = (response: ServerResponse, value: object): void => void resp
 export async function ollamaServer(held: Readonly<Record<string, object>> = {}, fetching?: (response: ServerResponse, model: string, held: Map<string, object>) => void): Promise<OllamaServer> {
   const models = new Map(Object.entries(held)), pulled: string[] = []
   const server = await listen((request, response, body) => {
+    if (ollama.isStarting) return json(response, {}, 503)
     if (request.url === '/api/tags') return json(response, { models: [...models].map(([model, said]) => ({ model, name: model, ...said })) })
     const asked = JSON.parse(body) as { model?: string; name?: string }
     if (request.url === '/api/show') return models.has(asked.model!) ? json(response, { capabilities: ['completion'] }) : json(response, { error: 'none' }, 404)
     response.writeHead(200, { 'content-type': 'application/x-ndjson' })
-    if (request.url !== '/api/pull') return void response.end(`${JSON.stringify({ model: asked.model, message: { role: 'assistant', content: 'ready' }, done: true, done_reason: 'stop' })}\n`)
+    if (request.url !== '/api/pull') {
+      const said = models.get(asked.model!) ?? models.get(`${asked.model!}:latest`)
+      return void response.end(`${JSON.stringify({ model: asked.model, message: { role: 'assistant', content: 'ready' }, done: true, done_reason: 'stop', ...said })}\n`)
+    }
     pulled.push(asked.name!)
     if (fetching !== undefined) return fetching(response, asked.name!, models)
     models.set(asked.name!, {})
     response.end('{"status":"success"}\n')
   })
-  return { ...server, held: models, pulled, asked: () => server.requests.filter(r => r.path === '/api/tags').length }
+  const at = (path: string): number => server.requests.filter(r => r.path === path).length
+  const ollama: OllamaServer = { ...server, held: models, pulled, asked: () => at('/api/tags'), prompts: () => at('/api/chat'), isStarting: false }
+  return ollama
 }

@@ -36,7 +36,7 @@ describe('over HTTP', () => {
       return read
     }
   }
-  const ids = (text: string): readonly number[] => [...text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id))
+  const ids = (text: string): readonly number[] => [...text.matchAll(/^id: [a-z0-9]+-(\d+)$/gm)].map(([, id]) => Number(id))
 
   test('what happens is told as it happens, with its number, its kind and its data', async () => {
     world.gateway.raise('before', 'Nobody listens yet.')
@@ -48,7 +48,7 @@ describe('over HTTP', () => {
     const text = await until(/event: pool\n.*\n\n/)
     const { id } = world.gateway.events.since(0).at(-1)!
     expect(text).not.toContain('before')
-    expect(text).toContain(`id: ${id}\nevent: pool\ndata: `)
+    expect(text).toContain(`id: ${world.gateway.events.run}-${id}\nevent: pool\ndata: `)
     expect(JSON.parse(/^data: (.*)$/m.exec(text)![1]!)).toMatchObject({ at: expect.stringMatching(/Z$/) as string, epoch: 2, cause: 'a test' })
   })
 
@@ -58,6 +58,9 @@ describe('over HTTP', () => {
     // A number that was not given out yet is of an earlier process, and none is none.
     expect(ids(await reader(await listen({ 'last-event-id': '77' }))(/three/))).toEqual([1, 2, 3])
     expect(ids(await reader(await listen({}, '?since=0'))(/three/))).toEqual([1, 2, 3])
+    expect(ids(await reader(await listen({ 'last-event-id': `${world.gateway.events.run}-1` }))(/three/))).toEqual([2, 3])
+    // A lower number of another process, which a restart has overtaken.
+    expect(ids(await reader(await listen({ 'last-event-id': 'before-1' }))(/three/))).toEqual([1, 2, 3])
   })
 
   test('a number that is none is refused', async () => {
@@ -134,7 +137,7 @@ describe('a stream of events', () => {
     cut = vi.fn()
     left = new AbortController()
     stopping = new AbortController()
-    const made = createEvents(clock)
+    const made = createEvents(clock, 'this')
     events = {
       ...made,
       subscribe(heard: (event: GatewayEvent) => void) {

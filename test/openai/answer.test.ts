@@ -7,8 +7,18 @@ const encode = (value: unknown): Uint8Array => new TextEncoder().encode(typeof v
 
 describe('a whole answer', () => {
   test('says usage, model and finish reasons', () => {
-    expect(readAnswer(encode({ model: 'm', choices: [{ finish_reason: 'stop' }, { finish_reason: 'length' }, { finish_reason: null }], usage: { prompt_tokens: 1, completion_tokens: 2 } }), 'chat'))
+    expect(readAnswer(encode({ model: 'm', choices: ['stop', 'length', null].map(reason => ({ message: {}, finish_reason: reason })), usage: { prompt_tokens: 1, completion_tokens: 2 } }), 'chat'))
       .toEqual({ model: 'm', complete: true, finishReasons: ['stop', 'length'], usage: { input: 1, output: 2 }, error: undefined })
+  })
+
+  test('a choice without a message is no answer, and an error in a choice is an error', () => {
+    expect(readAnswer(encode({ choices: [{}] }), 'chat')?.complete).toBe(false)
+    expect(readAnswer(encode({ choices: [{ text: '' }] }), 'completion')?.complete).toBe(true)
+    expect(readAnswer(encode({ choices: [{ message: { content: 'half' }, finish_reason: 'error', error: { code: 'boom' } }] }), 'chat')?.error).toEqual({ code: 'boom' })
+  })
+
+  test('a count of tokens that no answer can hold is not believed', () => {
+    expect(readAnswer(encode({ choices: [], usage: { prompt_tokens: 1e300, completion_tokens: 2 } }), 'chat')?.usage).toEqual({ input: 0, output: 2 })
   })
 
   test('embeddings have no output tokens', () => {

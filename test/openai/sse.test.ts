@@ -21,6 +21,15 @@ const seen = ({ hasContent, finished, finishReason, done, usage, model, error, m
   ({ hasContent, finished, finishReason, done, usage, model, error, malformed })
 
 describe('what a stream says', () => {
+  test('an error in a choice, or as an event of its own, is an error and is not passed on', () => {
+    for (const wrong of [{ choices: [{ index: 0, delta: { content: 'canary' }, finish_reason: 'error', error: { code: 'boom' } }] }, { object: 'error', message: 'canary', code: 'boom' }]) {
+      const { scanner, passed } = scan(event(delta({ content: 'x' })), event(wrong))
+      expect(scanner.error).toEqual({ code: 'boom' })
+      expect(scanner.finished).toBe(false)
+      expect(passed).not.toContain('canary')
+    }
+  })
+
   test('where the model ran is what its usage says last, as a token and nothing else', () => {
     const usage = (geo: unknown): string => event({ choices: [], usage: { prompt_tokens: 1, completion_tokens: 1, inference_geo: geo } })
     expect(scan(event(delta({ content: 'x' }))).scanner.geo).toBeUndefined()

@@ -130,6 +130,27 @@ describe('no-mixed-vectors', () => {
 })
 
 describe('illegal, unfit and unavailable are told apart', () => {
+  const files = {
+    'apps/any.yaml': app('any'),
+    'catalog/one.yaml': provider('one', at('one'), ['{ deployment: talks, model: lab/talks, processed-in: [US] }', '{ deployment: counts, model: lab/counts, operations: [embedding], processed-in: [FR] }']),
+    'rules/home.policy.yaml': policy('home', rule('home-only', 'when: { purpose: [home] }\nrequire: { processed-in: { only: [FR] } }')),
+  }
+  async function chat(purpose: string, lost: readonly string[] = [], operation: 'chat' | 'rerank' = 'chat'): Promise<string> {
+    const b = await bundleOf(files)
+    const { needs } = readRequest('chat', { model: operation === 'chat' ? 'lab/talks' : 'auto', messages: [{ role: 'user', content: 'x' }] }, 10) as { needs: Needs }
+    const decision = decide(b.rulebook, { trusted: { app: 'any', purpose } }, NOW) as Decision & { permit: Permit }
+    const answer = buildPool({
+      operation, needs, decision, app: b.apps.get('any')!, bundle: b, epoch: 1, connected: d => (lost.includes(d.name) ? 'not-held' : undefined),
+      health: () => 'well', notBefore: () => undefined, now: 0,
+    })
+    return answer.ok ? answer.pool.members.map(d => d.name).join() : answer.failure.code
+  }
+  test('an embedding model that is left does not make a lost chat model the request\'s mistake', async () => {
+    expect(await chat('work')).toBe('talks')
+    expect(await chat('work', ['talks'])).toBe('permitted_models_unavailable')
+    expect(await chat('home')).toBe('no_permitted_model')
+    expect(await chat('work', [], 'rerank')).toBe('invalid_request')
+  })
   test('deployments of one embedding model whose spaces are not known are a gap in the catalog, not in the law', async () => {
     const twice = await bundleOf({
       'apps/any.yaml': app('any'),

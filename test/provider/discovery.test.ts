@@ -63,7 +63,26 @@ describe('an Ollama server', () => {
     expect(found.ok && found.models.map(model => model.upstreamModel)).toEqual(['gpt-oss:20b', 'cloudy:1b'])
     expect(found.ok && found.elsewhere).toEqual(['gpt-oss:120b-cloud', 'glm-4.6:cloud', 'CAPS:1b-CLOUD', 'alias:1b', 'alias:2b', 'alias:3b'])
     // What is in its cloud by name or by the list is not even asked about.
-    expect(server.requests.filter(r => r.path === '/api/show').map(r => (JSON.parse(r.body) as { model: string }).model)).toEqual(['gpt-oss:20b', 'alias:3b', 'cloudy:1b'])
+    expect(server.requests.filter(r => r.path === '/api/show').map(r => (JSON.parse(r.body) as { model: string }).model).sort()).toEqual(['alias:3b', 'cloudy:1b', 'gpt-oss:20b'])
+  })
+})
+
+describe('an Ollama server that holds many models', () => {
+  test('says them all, in its order, whichever it shows first', async () => {
+    const names = Array.from({ length: 30 }, (_, i) => `m${i}:1b`)
+    const server = await holding(Object.fromEntries(names.map(name => [name, { shown: { capabilities: ['completion'] } }])))
+    const found = await discover(providerAt(server.url, 'ollama'), ports, never())
+    expect(found.ok && found.models.map(model => model.upstreamModel)).toEqual(names)
+  })
+
+  test.each([[500, ['well:1b']], [503, undefined]])('and answers %i for one of them: found are %j', async (status, names) => {
+    const server = await serve((request, response, body) => {
+      const json = (value: object, code = 200): void => void response.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(value))
+      if (request.url === '/api/tags') return json({ models: [{ model: 'ill:1b' }, { model: 'well:1b' }] })
+      return body.includes('ill') ? json({ error: 'raw text' }, status) : json({})
+    })
+    const found = await discover(providerAt(server.url, 'ollama'), ports, never())
+    expect(found.ok ? found.models.map(model => model.upstreamModel) : undefined).toEqual(names)
   })
 })
 

@@ -92,6 +92,51 @@ describe('a whole answer', () => {
   })
 })
 
+describe('an answer that another machine gave', () => {
+  const HOST = { remote_host: 'https://elsewhere.example' }, MODEL = { remote_model: 'raw text' }, local = { hosting: 'local' }
+  const vectors = { model: 'served', embeddings: [[1, 0.5]] }
+  const embedding = callFor({ model: 'asked', input: PROMPT }, { operation: 'embedding' })
+  /** What came of one call: the failure, at once or while its answer is read, and all that was passed on. */
+  const outcome = async (server: Listening, call: ProviderCall, more: Partial<Deployment>): Promise<{ readonly failed: Failure | undefined; readonly passed: string }> => {
+    const result = await provider.send(deployment(server.url, { dialect: 'ollama', ...more }), call, never())
+    if (!result.ok) return { failed: result.failure, passed: '' }
+    let passed = ''
+    try {
+      for await (const chunk of result.body) passed += Buffer.from(chunk).toString()
+    } catch (error) {
+      return { failed: failureOf(error, never(), 'test-deployment'), passed }
+    }
+    return { failed: undefined, passed }
+  }
+  const ways = [
+    ['whole', callFor(asked), (sign: object): object[] => [end({ message: { role: 'assistant', content: 'elsewhere' }, ...sign })]],
+    ['whole and half', callFor(asked), (sign: object): object[] => [{ ...said({ content: 'elsewhere' }), ...sign }]],
+    ['streamed', streaming(), (sign: object): object[] => [{ ...said({ content: 'elsewhere' }), ...sign }, end(sign)]],
+    ['vectors', embedding, (sign: object): object[] => [{ ...vectors, ...sign }]],
+  ] as const
+
+  test.each(ways.flatMap(([way, call, values]) => [HOST, MODEL].map(sign => [way, sign, call, values] as const)))('%s, which says %j: nothing of it is passed on where the catalog says local', async (_, sign, call, values) => {
+    const { failed, passed } = await outcome(await lines(...values(sign)), call, local)
+    expect([failed?.code, failed?.cause, passed]).toEqual(['compliance_mismatch', 'it passed the prompt on to a remote host', ''])
+    expect(inspect(failed, { depth: null, showHidden: true })).not.toMatch(/elsewhere\.example|raw text/)
+  })
+
+  test.each([
+    ['is local and says nothing of another', 'local', {}], ['is local and names none', 'local', { remote_host: '', remote_model: null }],
+    ['is said to be a cloud', 'cloud', HOST], ['is said to be nothing', undefined, HOST],
+  ])('is an answer like any other where the deployment %s', async (_, hosting, sign) => {
+    for (const [, call, values] of ways.filter(([way]) => way !== 'whole and half')) {
+      const { failed, passed } = await outcome(await lines(...values(sign)), call, { hosting })
+      expect([failed, passed.length > 0]).toEqual([undefined, true])
+    }
+  })
+
+  test('and that says so only at its end never ends well', async () => {
+    const { failed, passed } = await outcome(await lines(said({ content: 'a' }), end(HOST)), streaming(), local)
+    expect([failed?.code, passed.includes('"finish_reason":"'), passed.includes('[DONE]')]).toEqual(['compliance_mismatch', false, false])
+  })
+})
+
 describe('a streamed answer', () => {
   test('begins with the role, ends with the reason and [DONE], and gives no usage unasked', async () => {
     const text = await answer(await lines(said({ thinking: 'hm' }), said({ content: 'Hel' }), said({ content: 'lo 😀' }), end()), streaming())

@@ -118,6 +118,45 @@ describe('what a gateway is connected to', () => {
     await gateway.logged(line => line.event === 'warm-up' && line['deployment'] === 'house-one' && line['outcome'] === 'ok')
   })
 
+  const local = (url: string, discovery = ''): string =>
+    provider('house', `dialect: ollama\nbase-url: ${url}\n${discovery}processed-in: [FR]\nhosting: local`, ['{ deployment: house-one, model: house/one, upstream-model: one }'])
+
+  it.each([{ remote_host: 'https://elsewhere.example' }, { remote_model: 'large' }])('sends no prompt to a local server that passes it on, though nobody discovers models there: %j', async sign => {
+    const house = await ollamaServer({ 'one:latest': sign })
+    providers.push(house)
+    const gateway = await serve(folderOf({ ...REHEARSAL, 'catalog/house.yaml': local(house.url) }))
+    expect(await unfit(gateway)).toMatchObject({ 'house-one': 'not-local' })
+    expect((await chat(gateway)).status).toBe(503)
+    expect(house.prompts()).toBe(0)
+  })
+
+  it.each(['', 'discover: models\n'])('is ready before a local server is, sends it nothing until it has said what it holds, and then does (%j)', async discovery => {
+    const house = await ollamaServer({ 'one:latest': {} })
+    providers.push(house)
+    house.isStarting = true
+    const gateway = await serve(folderOf({ ...REHEARSAL, 'catalog/house.yaml': local(house.url, discovery) }))
+    expect((await readiness(gateway)).rehearsal).toBe(false)
+    expect(await unfit(gateway)).toMatchObject({ 'house-one': 'not-answered' })
+    expect([(await chat(gateway)).status, house.prompts()]).toEqual([503, 0])
+    house.isStarting = false
+    await gateway.logged(line => line.event === 'pool-rebuilt' && line['cause'] === 'discovery')
+    expect((await chat(gateway)).headers.get('x-bailiwick-deployment')).toBe('house-one')
+  })
+
+  it.each([false, true])('gives nothing of an answer that a local server had from elsewhere, and asks it no more (stream %s)', async stream => {
+    const house = await ollamaServer({ 'one:latest': {} })
+    providers.push(house)
+    const gateway = await serve(folderOf({ ...REHEARSAL, 'catalog/house.yaml': local(house.url, 'discover: models\n') }))
+    expect((await chat(gateway, { stream })).status).toBe(200)
+    house.held.set('one:latest', { remote_host: 'https://elsewhere.example', remote_model: 'large' })
+    const answer = await chat(gateway, { stream })
+    expect(answer.status).toBeGreaterThanOrEqual(500)
+    expect(await answer.text()).not.toMatch(/ready|elsewhere\.example/)
+    expect(await gateway.logged(line => line.event === 'quarantine')).toMatchObject({ deployment: 'house-one', reason: 'compliance-mismatch' })
+    const prompts = house.prompts()
+    expect([(await chat(gateway, { stream })).status, house.prompts()]).toEqual([503, prompts])
+  })
+
   it('finds and loses models while it runs', async () => {
     const { url, models } = await inHand(['one'])
     const folder = folderOf({ ...REHEARSAL, 'catalog/own.yaml': discovering(url) })

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { rulesOfDrill } from '../../src/bundle/drilled.ts'
 import type { DrillEntry } from '../../src/record/record.ts'
 import { ADMIN_TOKEN, cleanUp, folderOf } from '../support/processes.ts'
-import { policy, rule } from '../support/tree.ts'
+import { policy, provider, rule } from '../support/tree.ts'
 import { run, type Said } from '../cli/stand-in.ts'
 import { inHand, type InHand } from './gateway-in-hand.ts'
 import { KEY, onlyIn, PLACE_RULE as PLACE, REHEARSAL } from './places.ts'
@@ -263,6 +263,47 @@ describe('a drill at a running gateway', () => {
 
   it('says what went wrong with the revocation, and what may have been meant', async () => {
     expect(messageOf(await ask('POST', '', wish({ revoke: ['provider=pretend-uss'] })))).toContain('Did you mean pretend-us?')
+  })
+})
+
+describe('beside a model that only embeds', () => {
+  const FOLDER = {
+    ...REHEARSAL, 'apps/desk.yaml': REHEARSAL['apps/desk.yaml'].replace('may-carry: []', 'may-carry: [personal]\nmay-assert: [data]'),
+    'catalog/pretend-own.yaml': provider('pretend-own', 'rehearsal: local\ndialect: openai\nprocessed-in: [FR]', ['{ deployment: vectors, model: own/vectors, operations: [embedding] }']),
+    [PLACE]: policy('place', rule('stays', 'when: { data: [personal] }\nrequire: { processed-in: { only: [FR] } }')),
+  }
+  beforeEach(async () => {
+    await hand.stop()
+    hand = await inHand(folderOf(FOLDER))
+  })
+  const ROWS = [{ data: ['none'], emptied: [] }, { data: ['personal'], before: ['eu-one', 'vectors'], after: ['vectors'], emptied: ['text'] }, { data: 'unknown', emptied: ['text'] }]
+
+  it('a drill that takes the last chat model away leaves nobody for chat, and the gauges say so', async () => {
+    const asked = { revoke: ['deployment=eu-one'] }
+    expect((await ask('POST', '', wish(asked))).value).toMatchObject({ effect: { coverage: ROWS } })
+    const said = await run(['drill', '--live', '--url', hand.url, '--revoke', 'deployment=eu-one', '--for', '10m', '--author', 'Ada'], { environment: { BAILIWICK_ADMIN_TOKEN: ADMIN_TOKEN } })
+    expect(said.out).toMatch(/^ {2}desk +\[none\] +3 +2 +-eu-one$/m)
+    expect(said.out).toMatch(/^ {2}desk +\[personal\] +2 +1, NONE for text +-eu-one$/m)
+    expect(said.out).toContain('3 rows of 3 changed; 2 left with nothing.\n')
+    const id = await begun(asked)
+    const gauges = async (): Promise<string> => (await fetch(`${hand.url}/metrics`)).text()
+    expect(await gauges()).toContain('bailiwick_coverage{app="desk",data="personal"} 0\n')
+    await end(id)
+    expect(await gauges()).toContain('bailiwick_coverage{app="desk",data="personal"} 1\n')
+  })
+
+  it('so does a notice', async () => {
+    const day = (days: number): string => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10)
+    const yaml = policy('notice-eu', rule('gone', 'forbid: { model: eu/one }'), `{ from: ${day(-1)}, until: ${day(8)}, timezone: UTC }`)
+    const shown = await (await fetch(`${hand.url}/admin/directives`, {
+      method: 'POST', headers: { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' }, body: JSON.stringify({ yaml, author: 'Ada' }),
+    })).json() as Record<string, unknown>
+    expect(shown['effect']).toMatchObject({ coverage: ROWS })
+  })
+
+  it('what only prompts lose that carry nothing is told of a rebuild, as the app may say that of them', async () => {
+    await begun()
+    expect(hand.gateway.epochs.events()).toMatchObject([{ profiles: [{ app: 'desk', data: ['none'], removed: [{ deployment: 'us-one' }], left: 2 }] }])
   })
 })
 

@@ -29,14 +29,15 @@ describe('the records of a gateway', () => {
       await answer.text()
       await gateway.stop()
     }
-    expect(entriesIn(data).map(e => [e.id, e.kind, e.outcome])).toEqual(ids.flatMap(id => [[id, 'decision', 'permit'], [id, 'outcome', 'answered']]))
+    expect(entriesIn(data).filter(e => e.kind === 'start')).toHaveLength(2)
+    expect(entriesIn(data).filter(e => e.kind !== 'start').map(e => [e.id, e.kind, e.outcome])).toEqual(ids.flatMap(id => [[id, 'decision', 'permit'], [id, 'outcome', 'answered']]))
     expect(new Set(ids).size).toBe(2)
   })
 
   it('hold a refusal', async () => {
     const gateway = await serve(folderOf({ ...REHEARSAL, [PLACE_RULE]: onlyIn('DE') }))
     expect((await chat(gateway)).status).toBe(403)
-    expect(entriesIn(gateway.data).map(e => [e.kind, e.outcome])).toEqual([['decision', 'refuse'], ['outcome', 'refused']])
+    expect(entriesIn(gateway.data).map(e => [e.kind, e.outcome])).toEqual([['start', undefined], ['decision', 'refuse'], ['outcome', 'refused']])
   })
 
   it('hold the end of a stream that ended while the gateway was stopping', async () => {
