@@ -6,7 +6,7 @@ import type { DatedFact, RuledDeployment } from '../policy/rule.ts'
 import type { Dated } from './bundle.ts'
 import { entryOf, isPartial, valueOf, type Scalar, type Tree } from './parse.ts'
 import type { Reading } from './reading.ts'
-import { readReports, reportsOf } from './reports.ts'
+import { readReports, regionIn, reportsOf, warnOfRegions, type Compared } from './reports.ts'
 import { readTimeouts } from './timeouts.ts'
 import type { Connected } from './traps.ts'
 
@@ -57,6 +57,16 @@ export function readCatalogFile(tree: Tree, reading: Reading): CatalogFile {
     noteConnection(tree, connect(above, false), { named: { deployment: '', model: '', provider: name.text }, facts, upstreamModel: '' })
   }
 
+  const compared: Compared[] = []
+  const isLocal = (stated: Facts): boolean => stated['hosting']?.value === 'local'
+  let usesLocalHosts = false, isWhole = !isPartial(tree)
+  const noteUse = (name: string, stated: Facts, reports: Partial<Reports>, ...blocks: readonly Tree[]): void => {
+    usesLocalHosts ||= isLocal(stated)
+    isWhole &&= !blocks.some(isPartial)
+    compared.push({ name, region: regionIn(...blocks), countries: reports.region?.countries, places: stated['processed-in']?.value as readonly string[] | undefined })
+  }
+  if (entryOf(tree, 'discover') !== undefined) noteUse('models that are discovered', facts, above.reports, tree)
+
   const list = valueOf(tree, 'deployments')
   const deployments = (list?.kind === 'list' ? list.items : []).map(item => {
     const label = reading.scalar(item, 'deployment'), model = reading.scalar(item, 'model')
@@ -73,8 +83,9 @@ export function readCatalogFile(tree: Tree, reading: Reading): CatalogFile {
       reading.refuse(written.at, 'connection-missing', `${written.key} needs a ${word} beside it`, `add "${word}: ..." to the deployment or at the top of the file`)
     }
     const pull = readPull(item, connection, { discover: reading.text(tree, 'discover'), connection: connect(above, false), isPartial: isPartial(tree) }, reading)
-    if (label === undefined || model === undefined || name === undefined) return undefined
     const all: Facts = { ...facts, ...own }
+    noteUse(label?.text ?? '', all, { ...above.reports, ...fit.reports }, item, tree)
+    if (label === undefined || model === undefined || name === undefined) return undefined
     const { price } = { ...above, ...fit }
     const upstreamModel = reading.text(item, 'upstream-model') ?? afterSlash(model.text)
     noteConnection(item, connection, { named: { deployment: label.text, model: model.text, provider: name.text }, facts: all, upstreamModel })
@@ -91,6 +102,12 @@ export function readCatalogFile(tree: Tree, reading: Reading): CatalogFile {
     }
   })
 
+  if (isWhole) warnOfRegions(compared, reading)
+  const hosts = entryOf(tree, 'local-hosts')
+  if (isWhole && hosts !== undefined && localHosts.length > 0 && localHosts.length === reading.scalars(hosts.value).length && !usesLocalHosts) {
+    reading.warn(hosts.at, 'local-hosts-unused', 'local-hosts count for what says hosting: local, and nothing here does', 'write hosting: local, or delete local-hosts')
+  }
+
   const connection = connect(above, rehearsal !== undefined)
   const provider: Provider | undefined = name && {
     name: name.text, title: reading.text(tree, 'title'), connection, discover: reading.text(tree, 'discover') === 'models' ? 'models' : undefined, rehearsal, localHosts,
@@ -98,6 +115,7 @@ export function readCatalogFile(tree: Tree, reading: Reading): CatalogFile {
       facts, zone: zone ?? 'UTC', price: above.price, context: above.context, maxOutput: above.maxOutput, can: above.can ?? [], quality: above.quality,
       timeouts: { ...DEFAULT_TIMEOUTS, ...above.timeouts }, reports: reportsOf(above.reports),
     },
+    place: { file: reading.file, line: tree.line, column: tree.column },
   }
   return { provider, deployments, zone, due, connected }
 }

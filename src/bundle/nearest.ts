@@ -19,10 +19,10 @@ function distance(a: string, b: string): number {
   return last[b.length]!
 }
 
-/** The nearest of the given words within an edit distance of 2, or undefined. A word of two or three letters allows one edit only. */
+/** The nearest of the given words within an edit distance of 2, or undefined. A short word allows one edit only: two make another word of it. */
 export function nearest(written: string, words: Iterable<string>): string | undefined {
   const plain = written.trim().toLowerCase().replaceAll('_', '-').replace(/^[“”„‘’"']+|[“”„‘’"']+$/g, '')
-  let best: string | undefined, least = (plain.length < 2 ? 0 : plain.length < 4 ? 1 : DISTANCE_MAX) + 1
+  let best: string | undefined, least = (plain.length < 2 ? 0 : plain.length < 6 ? 1 : DISTANCE_MAX) + 1
   for (const word of words) {
     const d = distance(plain, word.toLowerCase())
     if (d < least) [best, least] = [word, d]

@@ -45,7 +45,7 @@ const definitions: { readonly [name: string]: Schema } = {
   'offset-time': pattern('a time with an offset, such as 2026-11-22T12:00:00+01:00',
     '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(?::\\d{2}(?:\\.\\d{1,3})?)?(?:Z|[+-]\\d{2}:\\d{2})$'),
   duration: pattern('a duration (a whole number and d or h, such as 30d or 12h)', '^\\d{1,6}[dh]$'),
-  wait: pattern('a time to wait, such as 500ms, 20s or 10m', '^\\d{1,6}(?:ms|s|m)$'),
+  wait: pattern('a time to wait, such as 500ms, 20s or 10m', '^\\d{1,6}(?:ms|s|m|h)$'),
   count: digits('a whole number', '^\\d{1,9}$', { minimum: 0, multipleOf: 1 }),
   amount: digits('an amount, such as 2.50', '^\\d{1,9}(?:\\.\\d{1,6})?$', { minimum: 0 }),
   'duration-or-unknown': pattern('a duration (a whole number and d or h, such as 30d or 12h) or unknown', '^(?:\\d{1,6}[dh]|unknown)$'),
@@ -169,7 +169,7 @@ const timeouts = (description: string): Schema => ({
     connect: ref('wait', 'For a connection.'), 'first-token': ref('wait', 'For the first token.'),
     idle: ref('wait', 'Between two pieces of an answer.'), whole: ref('wait', 'For an answer in one piece to begin.'),
     total: ref('wait', 'For all of it, however many deployments are asked.'),
-  })],
+  }, { more: { minProperties: 1 } })],
 })
 
 const requestFact = (name: string): FactDefinition => REQUEST_FACTS.find(f => f.name === name)!

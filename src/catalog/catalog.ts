@@ -3,7 +3,7 @@
  * what it costs. What it assumes: compiled by bundle/. What it promises: connection and fit never enter a decision.
  */
 import type { Operation } from '../policy/facts.ts'
-import type { RuledDeployment } from '../policy/rule.ts'
+import type { Place, RuledDeployment } from '../policy/rule.ts'
 
 export type Capability = 'tools' | 'vision' | 'json-schema' | 'prefill' | 'reasoning' | 'parallel-tools'
 export const CAPABILITIES = ['tools', 'vision', 'json-schema', 'prefill', 'reasoning', 'parallel-tools'] as const satisfies readonly Capability[]
@@ -99,6 +99,8 @@ export type Provider = {
   /** Names and addresses that count as local beside loopback, private and link-local ones. */
   readonly localHosts: readonly string[]
   readonly defaults?: ProviderDefaults
+  /** Where its file begins. */
+  readonly place?: Place
 }
 
 /** A model that a server says it holds. */

@@ -4,7 +4,7 @@ import { turnsAt, type Turn } from '../policy/calendar.ts'
 import { coverage, coverageChanges, type CoverageChange } from '../policy/coverage.ts'
 import type { Edge } from '../policy/rule.ts'
 import { inUtc, inZone } from '../policy/time.ts'
-import { counted, isFitIn } from './class-text.ts'
+import { counted, standingsIn } from './class-text.ts'
 import { oneOf, wholeNumber, type Command } from './command.ts'
 import { bundleOf, short } from './compiled.ts'
 import { changeInWords } from './coverage-text.ts'
@@ -42,11 +42,11 @@ export const calendar: Command = {
 }
 
 function dayOf(bundle: Bundle, edge: Edge): Day {
-  const { rulebook } = bundle, isFit = isFitIn(bundle)
+  const { rulebook } = bundle, standings = standingsIn(bundle)
   return {
     ...edge,
     turns: turnsAt(rulebook, edge.at).map(turn => ({ ...turn, where: turn.place === undefined ? datesAt(bundle, edge.at, turn) : [`${turn.place.file}:${turn.place.line}`] })),
-    changes: coverageChanges(coverage(rulebook, edge.at - 1, isFit), coverage(rulebook, edge.at, isFit)),
+    changes: coverageChanges(coverage(rulebook, edge.at - 1, standings), coverage(rulebook, edge.at, standings)),
   }
 }
 

@@ -1,5 +1,6 @@
 /** Classes of requests and rows of figures, in words: shared by the commands that speak of them. */
 import type { Bundle } from '../bundle/bundle.ts'
+import type { StandingOf } from '../policy/coverage.ts'
 import type { NamedClass } from '../policy/impact.ts'
 
 /** `[personal]`, or `unknown`. */
@@ -24,4 +25,7 @@ export function columns(rows: readonly (readonly string[])[]): string {
 }
 
 /** What a catalog says can be reached at all. Which keys and servers there are, only a running gateway knows. */
-export const isFitIn = ({ catalog }: Bundle) => (deployment: string): boolean => catalog.byName.get(deployment)?.connection !== undefined
+export const standingsIn = ({ catalog }: Bundle): StandingOf => deployment => {
+  const { operations = [], connection } = catalog.byName.get(deployment) ?? {}
+  return { operations, isSetUp: connection !== undefined, isFit: connection !== undefined }
+}

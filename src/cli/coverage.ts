@@ -1,10 +1,10 @@
 /** `bailiwick coverage`: how many deployments every app has for every kind of data, and how many it can afford to lose. */
-import { coverage, coverageInJson, type CoveredRow } from '../policy/coverage.ts'
+import { coverage, coverageInJson, withNone, type CoveredRow } from '../policy/coverage.ts'
 import { inUtc } from '../policy/time.ts'
-import { classInWords, isFitIn } from './class-text.ts'
+import { standingsIn } from './class-text.ts'
 import { oneOf, UsageError, type Command, type Given } from './command.ts'
 import { bundleOf, short } from './compiled.ts'
-import { coverageTable, withNone } from './coverage-text.ts'
+import { coverageTable, rowInWords } from './coverage-text.ts'
 import { EXIT, type Exit } from './exit.ts'
 import { complain, GATEWAY_OPTIONS, gatewayOf, inJson } from './gateway.ts'
 import type { Host } from './host.ts'
@@ -20,7 +20,7 @@ type Report = {
   readonly bundle: string
   readonly epoch?: number
   readonly profiles: readonly CoveredRow[]
-  readonly none: readonly Pick<CoveredRow, 'app' | 'data'>[]
+  readonly none: readonly Pick<CoveredRow, 'app' | 'data' | 'operation'>[]
 }
 
 export const coverageCommand: Command = {
@@ -42,8 +42,8 @@ export const coverageCommand: Command = {
     const at = instantOrNow(options['at'], host.now)
     const bundle = await bundleOf(words[0] ?? host.environment['BAILIWICK_POLICIES'] ?? POLICIES, host)
     if (bundle === undefined) return EXIT.doesNotCompile
-    const profiles = coverageInJson(coverage(bundle.rulebook, at, isFitIn(bundle)))
-    return show({ at: inUtc(at), bundle: bundle.digest, profiles, none: withNone(profiles).map(({ app, data }) => ({ app, data })) }, format, host)
+    const profiles = coverageInJson(coverage(bundle.rulebook, at, standingsIn(bundle)))
+    return show({ at: inUtc(at), bundle: bundle.digest, profiles, none: withNone(profiles) }, format, host)
   },
 }
 
@@ -58,7 +58,7 @@ function show(report: Report, format: Format, host: Host): Exit {
   const { at, bundle, epoch, profiles, none } = report
   host.out(format === 'json' ? inJson(report) : [
     `coverage at ${at}, bundle ${short(bundle)}${epoch === undefined ? '' : `, epoch ${epoch} of the running gateway`}\n\n${coverageTable(profiles)}\n`,
-    none.length === 0 ? 'Every profile has a deployment.\n' : `${none.length} of ${profiles.length} profiles have none:\n${none.map(row => `  ${classInWords(row)}\n`).join('')}`,
+    none.length === 0 ? 'Every profile has a deployment.\n' : `${none.length} of ${profiles.length} profiles have none:\n${none.map(row => `  ${rowInWords(row)}\n`).join('')}`,
   ].join(''))
   return EXIT.fine
 }

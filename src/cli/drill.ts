@@ -3,13 +3,12 @@ import { basename } from 'node:path'
 import type { Bundle, Sources } from '../bundle/bundle.ts'
 import { compile } from '../bundle/compile.ts'
 import { readRevocation } from '../bundle/revocation.ts'
-import { coverage, coverageChanges, coverageInJson, REVOCABLE, withRevoked, type Covered, type CoverageChange, type Revocation } from '../policy/coverage.ts'
-import type { Rulebook } from '../policy/rule.ts'
+import { coverage, coverageChanges, coverageInJson, REVOCABLE, withNone, withRevoked, type Covered, type CoverageChange, type Revocation } from '../policy/coverage.ts'
 import { inUtc } from '../policy/time.ts'
-import { classInWords, isFitIn } from './class-text.ts'
+import { standingsIn } from './class-text.ts'
 import { oneOf, UsageError, type Command, type Given } from './command.ts'
 import { compileFolder, printProblems, short } from './compiled.ts'
-import { changeInWords, coverageTable, withNone } from './coverage-text.ts'
+import { changeInWords, coverageTable, noneInWords, partlyEmptied } from './coverage-text.ts'
 import { EXIT } from './exit.ts'
 import { AUTHOR_OPTION, GATEWAY_OPTIONS, textOf } from './gateway.ts'
 import type { Host } from './host.ts'
@@ -55,13 +54,13 @@ export const drill: Command = {
     if (enacted === undefined) return EXIT.doesNotCompile
 
     const { at } = enacted
-    const rows = (bundle: Bundle, rulebook: Rulebook): readonly Covered[] => coverage(rulebook, at, isFitIn(bundle))
-    const before = rows(compiled.bundle, compiled.bundle.rulebook), after = rows(enacted.bundle, withRevoked(enacted.bundle.rulebook, revocations))
-    const changes = coverageChanges(before, after), emptied = changes.filter(c => c.before.length > 0 && c.after.length === 0)
+    const before = coverage(compiled.bundle.rulebook, at, standingsIn(compiled.bundle))
+    const after = coverage(withRevoked(enacted.bundle.rulebook, revocations), at, standingsIn(enacted.bundle), before)
+    const changes = coverageChanges(before, after), emptied = changes.filter(c => c.emptied.length > 0)
     const what = [...revocations.map(r => `${r.fact}=${r.value}`), ...(directive === undefined ? [] : [`directive ${basename(directive)}`])].join(' and ')
     host.out(format === 'json' ? `${JSON.stringify({
       at: inUtc(at), bundle: compiled.bundle.digest, revoked: revocations, directive: directive ?? null, before: coverageInJson(before), after: coverageInJson(after),
-      changes, emptied: emptied.map(({ app, data }) => ({ app, data })),
+      changes, emptied: emptied.map(({ app, data, emptied: operations }) => ({ app, data, operations })),
     }, undefined, 2)}\n` : inText({ what, at, bundle: compiled.bundle, before, after, changes, emptied }))
     return emptied.length > 0 ? EXIT.refused : EXIT.fine
   },
@@ -117,7 +116,7 @@ function inText({ what, at, bundle, before, after, changes, emptied }: Drilled):
   return [
     `drill: ${what}, at ${inUtc(at)}, bundle ${short(bundle.digest)}; nothing was changed\n\nbefore\n`, coverageTable(coverageInJson(before)), '\nafter\n', coverageTable(coverageInJson(after)), '\n',
     changes.length === 0 ? 'No profile loses a deployment.\n' : changes.map(c => `${changeInWords(c)}\n`).join(''), '\n',
-    emptied.length === 0 ? `Every profile that had a deployment still has one.\n` : `${emptied.length} of ${before.length} profiles would have none: ${emptied.map(c => classInWords(c)).join('; ')}\n`,
+    emptied.length === 0 ? `Every profile that had a deployment still has one.\n` : `${emptied.length} of ${before.length} profiles would have none: ${emptied.map(c => noneInWords(c, partlyEmptied(c))).join('; ')}\n`,
     already.length === 0 ? '' : `${already.length} had none before.\n`,
   ].join('')
 }

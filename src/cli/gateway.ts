@@ -1,8 +1,10 @@
 /** Asking a gateway that runs, over HTTP, as its operator. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { CoverageChange } from '../policy/coverage.ts'
 import { columns, counted, dataInWords } from './class-text.ts'
 import { UsageError, type Given, type Option } from './command.ts'
+import { afterInWords } from './coverage-text.ts'
 import { EXIT, type Exit } from './exit.ts'
 import type { Host } from './host.ts'
 
@@ -81,7 +83,7 @@ export async function textOf(file: string): Promise<string> {
 
 /** Throws UsageError where nobody is named. */
 export function authorOf({ options }: Given, host: Host): string {
-  const author = options['author'] ?? host.environment['USER'] ?? host.environment['USERNAME']
+  const author = options['author'] ?? host.environment['USER'] ?? host.environment['USERNAME'] ?? host.userName()
   if (!author) throw new UsageError('--author NAME says who does this; the records keep it.')
   return author
 }
@@ -111,18 +113,18 @@ export async function isAgreed({ text, value, question, todo, format, isSure }: 
   return answer
 }
 
-/** Deployments that an app could be answered by, for prompts that carry this, before and after. */
-type Row = { readonly app: string; readonly data: readonly string[] | 'unknown'; readonly before: readonly string[]; readonly after: readonly string[] }
+/** Deployments that an app could be answered by, for prompts that carry this, before and after; and for what nobody is left. */
+type Row = Pick<CoverageChange, 'app' | 'data' | 'before' | 'after' | 'emptied'>
 export type Effect = { readonly at: string; readonly coverage: readonly Row[] }
 
 export function effectInText({ at, coverage }: Effect): string {
   const changed = coverage.filter(({ before, after }) => before.length !== after.length || before.some(d => !after.includes(d)))
   if (changed.length === 0) return `coverage  as before at ${at}, for every app and what its prompts may carry\n`
-  const none = changed.filter(({ after }) => after.length === 0).length
+  const none = changed.filter(({ emptied }) => emptied.length > 0).length
   return [
     `coverage  changes at ${at}; connected models that may be used:\n`,
-    columns([['  app', 'data', 'before', 'after', ''], ...changed.map(({ app, data, before, after }) => [
-      `  ${app}`, dataInWords(data), String(before.length), after.length === 0 ? 'NONE' : String(after.length),
+    columns([['  app', 'data', 'before', 'after', ''], ...changed.map(({ app, data, before, after, emptied }) => [
+      `  ${app}`, dataInWords(data), String(before.length), afterInWords({ after, emptied }),
       [...before.filter(d => !after.includes(d)).map(d => `-${d}`), ...after.filter(d => !before.includes(d)).map(d => `+${d}`)].join(' '),
     ])]),
     `${counted(changed.length, 'row')} of ${coverage.length} changed; ${none} left with nothing.\n`,

@@ -35,6 +35,8 @@ export type Pretends = (typeof PRETENDS)[number]
 export type Host = {
   readonly version: string
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** Who runs this, by the machine's own list of users; undefined where it does not know. */
+  readonly userName: () => string | undefined
   /** Milliseconds since 1970, UTC. */
   readonly now: () => number
   /** Standard output and standard error; text as it is, with its line ends. */

@@ -1,4 +1,4 @@
-/** The impact of a change as a person, a tool and a pull request read it. What is newly permitted stands first in each. */
+/** The impact of a change as a person, a tool and a pull request read it. What is newly permitted stands first in each, then what lets more through. */
 import type { Bundle } from '../bundle/bundle.ts'
 import type { Difference } from '../policy/difference.ts'
 import type { ClassImpact, Impact, LaterImpact } from '../policy/impact.ts'
@@ -31,7 +31,8 @@ export function inText(found: Found): string {
     columns([
       ...wide.length === 0 ? [['permits', 'nothing that was not permitted before']] : few('permits', wide, c => `${c.newlyPermitted.join(', ')}  for ${classInWords(c)}${share(c.weight, found)}${blocks}`),
       ...few('permits', later.filter(l => l.newlyPermitted.length > 0), l => `${l.newlyPermitted.join(', ')}  for ${classInWords(l)}, from ${inZone(l.at, l.zone)} on${blocks}`),
-      ...impact.differences.map(d => ['differs', differenceInWords(d)]),
+      ...loosened(impact).map(d => ['differs', `${differenceInWords(d)}${blocks}`]),
+      ...impact.differences.filter(d => d.wider === undefined).map(d => ['differs', differenceInWords(d)]),
       ...summary(found),
     ]),
   ].join('')
@@ -39,7 +40,12 @@ export function inText(found: Found): string {
 
 type Line = readonly [word: string, sentence: string]
 
+/** Whether the change permits something, now or later, or lets more through where it is permitted: what nobody should accept unseen. */
+export const isWider = ({ impact, later }: Pick<Found, 'impact' | 'later'>): boolean =>
+  widened(impact).length > 0 || later.some(l => l.newlyPermitted.length > 0) || loosened(impact).length > 0
+
 const widened = ({ classes }: Impact): readonly ClassImpact[] => classes.filter(c => c.newlyPermitted.length > 0)
+const loosened = ({ differences }: Impact): readonly Difference[] => differences.filter(d => d.wider !== undefined)
 
 /** A line for each of the first, and one that counts the rest. */
 const few = <T>(word: string, of: readonly T[], sentence: (one: T) => string): readonly Line[] => [
@@ -49,8 +55,8 @@ const few = <T>(word: string, of: readonly T[], sentence: (one: T) => string): r
 
 const at = ({ file, line }: Place): string => `${file}:${line}`
 
-function differenceInWords({ kind, name, change, parts, place }: Difference): string {
-  return `${place === undefined ? '' : `${at(place)}  `}${kind} ${name} ${change}${parts.length === 0 ? '' : ` (${parts.join(', ')})`}`
+function differenceInWords({ kind, name, change, parts, wider, place }: Difference): string {
+  return `${place === undefined ? '' : `${at(place)}  `}${kind} ${name} ${change}${parts.length === 0 ? '' : ` (${parts.join(', ')})`}${wider === undefined ? '' : `; ${wider.join(', ')} let${wider.length === 1 ? 's' : ''} more through`}`
 }
 
 /** Everything but what is newly permitted, as pairs of a word and a sentence. */
@@ -105,13 +111,13 @@ export function inJson(found: Found): string {
   return `${JSON.stringify({
     'newly-permitted': classes.flatMap(c => c.newlyPermitted.map(deployment => ({ deployment, ...named(c), requests: c.weight }))),
     'later': later.map(l => ({ at: inUtc(l.at), app: l.app, data: l.data, 'newly-permitted': l.newlyPermitted, empty: l.empty })),
-    'wider': widened(found.impact).length > 0 || later.some(l => l.newlyPermitted.length > 0),
+    'wider': isWider(found),
     'accepted': found.accepted,
     'old': { name: old.name, bundle: old.bundle.digest },
     'new': { name: next.name, bundle: next.bundle.digest },
     'at': inUtc(found.at),
     'last': found.last ?? null,
-    'differences': differences.map(({ kind, name, change, parts, place }) => ({ kind, name, change, parts, file: place?.file ?? null, line: place?.line ?? null })),
+    'differences': differences.map(({ kind, name, change, parts, wider = [], place }) => ({ kind, name, change, parts, wider, file: place?.file ?? null, line: place?.line ?? null })),
     'classes': classes.map(c => ({
       ...named(c), requests: c.weight, before: c.before, after: c.after, 'newly-permitted': c.newlyPermitted, 'newly-removed': c.newlyRemoved, empty: c.empty, single: c.single,
       first: c.first === undefined ? null : { from: c.first.from, to: c.first.to, 'price-from': c.first.priceFrom ?? null, 'price-to': c.first.priceTo ?? null },
@@ -126,15 +132,16 @@ export function inJson(found: Found): string {
 export function inMarkdown(found: Found): string {
   const { impact, later } = found
   const wide = widened(impact), widerLater = later.filter(l => l.newlyPermitted.length > 0)
-  const wider = wide.length + widerLater.length > 0
+  const looser = loosened(impact), permits = wide.length + widerLater.length > 0
   const list = (lines: readonly Line[]): string => lines.map(([, sentence]) => `- ${sentence}\n`).join('')
   return [
     `### Impact of the policies: \`${found.old.name}\` to \`${found.next.name}\`\n\n`,
-    wider ? `**Something is newly permitted${found.accepted ? ', and that was accepted' : ''}.**\n\n` : 'Nothing is newly permitted.\n\n',
+    isWider(found) ? `**${permits ? 'Something is newly permitted' : 'Nothing is newly permitted, but more is let through'}${found.accepted ? ', and that was accepted' : ''}.**\n\n` : 'Nothing is newly permitted.\n\n',
     list(few('', wide, c => `**${c.newlyPermitted.map(cell).join(', ')}** for ${cell(classInWords(c))}${share(c.weight, found)}`)),
     list(few('', widerLater, l => `**${l.newlyPermitted.map(cell).join(', ')}** for ${cell(classInWords(l))}, from ${inZone(l.at, l.zone)} on`)),
-    wider ? '\n' : '',
-    impact.differences.length === 0 ? 'The two do not differ in any rule, exception, group, app, deployment or label.\n\n' : `| change | what | where |\n|---|---|---|\n${impact.differences.map(d =>
+    list(looser.map(d => ['', `**${cell(`${d.wider!.join(', ')} of ${d.kind} ${d.name}`)}** ${d.wider!.length === 1 ? 'lets' : 'let'} more through`])),
+    isWider(found) ? '\n' : '',
+    impact.differences.length === 0 ? 'The two do not differ in any rule, exception, group, app, provider, deployment or label.\n\n' : `| change | what | where |\n|---|---|---|\n${impact.differences.map(d =>
       `| ${d.change}${d.parts.length === 0 ? '' : `: ${cell(d.parts.join(', '))}`} | ${d.kind} ${cell(d.name)} | ${d.place === undefined ? '' : cell(at(d.place))} |\n`).join('')}\n`,
     `| | |\n|---|---|\n${summary(found).map(([word, sentence]) => `| ${word} | ${cell(sentence)} |\n`).join('')}`,
     `\nJudged at ${inUtc(found.at)}; bundles ${short(found.old.bundle.digest)} and ${short(found.next.bundle.digest)}.\n`,

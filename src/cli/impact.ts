@@ -2,6 +2,7 @@
 import { existsSync, statSync } from 'node:fs'
 import type { Bundle, Sources } from '../bundle/bundle.ts'
 import { compile } from '../bundle/compile.ts'
+import { withConnections } from '../bundle/connection-difference.ts'
 import { trustedAndStated } from '../classify/classify.ts'
 import { asksAt, bothRegistered, impact, laterImpact, type WeightedClass } from '../policy/impact.ts'
 import type { Asked } from '../policy/request.ts'
@@ -11,7 +12,7 @@ import { oneOf, UsageError, type Command } from './command.ts'
 import { printProblems } from './compiled.ts'
 import { EXIT } from './exit.ts'
 import type { Host, RecordedRequests } from './host.ts'
-import { inJson, inMarkdown, inText, type Found } from './impact-text.ts'
+import { inJson, inMarkdown, inText, isWider, type Found } from './impact-text.ts'
 import { instantOrNow } from './instant.ts'
 import { POLICIES } from './serve.ts'
 
@@ -31,7 +32,7 @@ export const impactCommand: Command = {
     last: { value: '7d', says: `How far back the records are read, in days or hours; ${LAST} unless given` },
     at: { value: 'TIME', says: 'Judge both at this time instead of now' },
     format: { value: 'text|json|markdown', says: 'text unless given' },
-    'accept-wider': { says: 'End with 0 although something is newly permitted' },
+    'accept-wider': { says: 'End with 0 although something is newly permitted, or some word lets more through' },
   },
   async run({ options, words: [oldWord, newWord] }, host) {
     if (oldWord === undefined || newWord === undefined) throw new UsageError(`impact compares two: impact OLD NEW. ${CAN_DIFFER}.`)
@@ -47,16 +48,16 @@ export const impactCommand: Command = {
     const recorded = options['records'] === undefined ? undefined : await host.readRecorded(options['records'], since, [...new Set(['app', 'data', ...asksAt(old.rulebook, next.rulebook, at)])])
     if (recorded?.ok === false) throw new UsageError(recorded.wrong)
 
+    const compared = impact(old.rulebook, next.rulebook, classesOf(old, next, recorded?.requests ?? [], at))
     const found: Found = {
       old: { name: oldWord, bundle: old }, next: { name: newWord, bundle: next }, at,
       last: recorded === undefined ? undefined : last,
-      impact: impact(old.rulebook, next.rulebook, classesOf(old, next, recorded?.requests ?? [], at)),
+      impact: { ...compared, differences: withConnections(compared.differences, old, next) },
       later: laterImpact(old.rulebook, next.rulebook, at),
       accepted: options['accept-wider'] !== undefined,
     }
     host.out(format === 'json' ? inJson(found) : format === 'markdown' ? inMarkdown(found) : inText(found))
-    const wider = found.impact.classes.some(c => c.newlyPermitted.length > 0) || found.later.some(l => l.newlyPermitted.length > 0)
-    return wider && !found.accepted ? EXIT.refused : EXIT.fine
+    return isWider(found) && !found.accepted ? EXIT.refused : EXIT.fine
   },
 }
 

@@ -1,4 +1,5 @@
 /** `bailiwick drill --live`: a drill laid over a running gateway, which shows first what it would do and ends by itself. */
+import { DRILL_SECONDS_MAX } from '../http/drills.ts'
 import { columns } from './class-text.ts'
 import { UsageError, type Given } from './command.ts'
 import { short } from './compiled.ts'
@@ -75,9 +76,11 @@ async function list(given: Given, format: Format, host: Host): Promise<Exit> {
 const shownInText = ({ what, effect, warnings }: Shown, howLong: string): string =>
   [`drill     ${what.join(' and ')}, on the running gateway, for ${howLong}\n`, ...warnings.map(w => `${w}\n`), effectInText(effect)].join('')
 
-/** Throws UsageError. How long is too long the gateway says. */
+/** Throws UsageError. */
 function secondsOf(written: string): number {
   const [, count, unit] = /^(\d{1,6})([smh])$/.exec(written) ?? []
   if (count === undefined) throw new UsageError(`--for is a time such as 90s, 10m or 2h, not '${written}'.`)
-  return Number(count) * SECONDS_OF[unit as keyof typeof SECONDS_OF]
+  const seconds = Number(count) * SECONDS_OF[unit as keyof typeof SECONDS_OF]
+  if (seconds < 1 || seconds > DRILL_SECONDS_MAX) throw new UsageError(`--for lasts from 1s to 24h, not '${written}'.`)
+  return seconds
 }

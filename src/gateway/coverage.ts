@@ -1,6 +1,7 @@
 /** Coverage of a running gateway: the law, the connections and the health of this moment. */
 import type { Bundle } from '../bundle/bundle.ts'
-import { coverage, type Covered, type IsFit, type Loss } from '../policy/coverage.ts'
+import type { Deployment } from '../catalog/catalog.ts'
+import { coverage, type Covered, type Loss, type StandingOf } from '../policy/coverage.ts'
 import type { Epoch } from '../pool/epochs.ts'
 import type { Gateway } from './gateway.ts'
 
@@ -8,13 +9,19 @@ export type CoverageNow = { readonly at: number; readonly epoch: Epoch; readonly
 
 export function coverageNow(gateway: Gateway): CoverageNow {
   const epoch = gateway.epochs.current(), at = gateway.ports.clock.now()
-  return { at, epoch, rows: coverage(epoch.bundle.rulebook, at, isAvailable(gateway, epoch.bundle)) }
+  return { at, epoch, rows: coverage(epoch.bundle.rulebook, at, standingsNow(gateway, epoch.bundle)) }
 }
 
-/** Whether a deployment of a bundle can be used now, whatever the law says. */
-export const isAvailable = ({ epochs }: Gateway, { catalog }: Bundle): IsFit => name => {
-  const listed = catalog.byName.get(name)
-  return listed !== undefined && epochs.unavailable(listed) === undefined
+/** As it was set up, and no outage: it never could be asked. */
+const NEVER_ASKED: readonly (string | undefined)[] = ['no-connection', 'no-key', 'rehearsal-off']
+
+/** What the deployments of a bundle can be asked now, whatever the law says; or, told so, without regard to their health. */
+export function standingsNow({ epochs }: Gateway, { catalog }: Bundle, whyNot: (deployment: Deployment) => string | undefined = epochs.unavailable): StandingOf {
+  return name => {
+    const listed = catalog.byName.get(name)
+    if (listed === undefined) return { operations: [], isSetUp: false, isFit: false }
+    return { operations: listed.operations, isSetUp: !NEVER_ASKED.includes(epochs.connected(listed)), isFit: whyNot(listed) === undefined }
+  }
 }
 
 /** Sets the gauges of coverage, where the pool was rebuilt since they were set; profiles that are gone go. */

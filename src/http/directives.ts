@@ -11,8 +11,9 @@ import { laidOver, layOver } from '../bundle/drilled.ts'
 import { parse, valueOf, type Tree } from '../bundle/parse.ts'
 import { printProblem } from '../bundle/problem.ts'
 import { failure, type Failure } from '../failure.ts'
+import { standingsNow } from '../gateway/coverage.ts'
 import type { Gateway } from '../gateway/gateway.ts'
-import { coverage } from '../policy/coverage.ts'
+import { compared, coverage, type Covered } from '../policy/coverage.ts'
 import type { Instant, Rule } from '../policy/rule.ts'
 import { inUtc } from '../policy/time.ts'
 import type { DirectiveEntry } from '../record/record.ts'
@@ -166,14 +167,17 @@ const entryFor = async (gateway: Gateway, { text, before, after, ...done }: Done
 })
 
 /** For every app and what its prompts may carry: which connected deployments it may use before and after. */
-function effectOf({ epochs }: Gateway, next: Bundle, at: Instant): { readonly at: string; readonly coverage: readonly object[] } {
-  const { bundle } = epochs.current()
-  const isFit = (name: string): boolean => epochs.connected(bundle.catalog.byName.get(name)!) === undefined
+function effectOf(gateway: Gateway, next: Bundle, at: Instant): { readonly at: string; readonly coverage: readonly object[] } {
+  const { bundle } = gateway.epochs.current()
+  const standings = standingsNow(gateway, bundle, gateway.epochs.connected)
   // What discovery found stays, and so do drills: a notice brings rules, and the moments at which they begin and end.
   const changed = layOver({ ...bundle.rulebook, rules: next.rulebook.rules, edges: next.rulebook.edges }, laidOver(bundle.rulebook))
-  const after = coverage(changed, at, isFit)
-  return { at: inUtc(at), coverage: coverage(bundle.rulebook, at, isFit).map(({ app, data, fit }, i) => ({ app, data, before: fit, after: after[i]!.fit })) }
+  return { at: inUtc(at), coverage: effectRows(coverage(bundle.rulebook, at, standings), coverage(changed, at, standings)) }
 }
+
+/** `emptied`: for what nobody is left. */
+export const effectRows = (before: readonly Covered[], after: readonly Covered[]): readonly object[] =>
+  compared(before, after).map(({ app, data, before, after, emptied }) => ({ app, data, before, after, emptied }))
 
 const textAt = (tree: Tree | undefined, key: string): string | undefined => {
   const value = tree && valueOf(tree, key)

@@ -9,13 +9,13 @@ import type { Bundle } from '../bundle/bundle.ts'
 import { layOver, rulesOfDrill, type Drill } from '../bundle/drilled.ts'
 import { readRevocation } from '../bundle/revocation.ts'
 import type { Failure } from '../failure.ts'
-import { isAvailable } from '../gateway/coverage.ts'
+import { standingsNow } from '../gateway/coverage.ts'
 import type { Gateway } from '../gateway/gateway.ts'
-import { coverage, type IsFit, type Revocation } from '../policy/coverage.ts'
+import { coverage, type Revocation, type StandingOf } from '../policy/coverage.ts'
 import type { Rule, Window } from '../policy/rule.ts'
 import { inUtc } from '../policy/time.ts'
 import type { DrillEntry } from '../record/record.ts'
-import { isAuthor, readNotice, refuse, WRONG_AUTHOR, type Outcome, type Policies, type Refused } from './directives.ts'
+import { effectRows, isAuthor, readNotice, refuse, WRONG_AUTHOR, type Outcome, type Policies, type Refused } from './directives.ts'
 import { sha256InHex } from './key.ts'
 
 /** `isRecorded` is false where an end could not be kept: it is the end all the same. */
@@ -35,7 +35,7 @@ export type DrillsPort = {
 
 /** At once. */
 export const DRILLS_MAX = 8
-const SECONDS_MAX = 24 * 60 * 60
+export const DRILL_SECONDS_MAX = 24 * 60 * 60
 /** Of one drill. */
 const REVOCATIONS_MAX = 20
 
@@ -66,7 +66,7 @@ export async function beginDrill(gateway: Gateway, port: DrillsPort, body: Reado
   const rules = rulesOfDrill({ id, revocations, notice: notice?.rules ?? [], window })
   if (rules.length === 0) return refuse('The notice is over: there is nothing to pretend.', 'yaml', 409)
   const what = [...revocations.map(r => `${r.fact}=${r.value}`), ...(notice === undefined ? [] : [`notice ${notice.name}`])]
-  const about = { what, author, effect: effectOf(bundle, rules, { at: now, isFit: isAvailable(gateway, bundle) }) }
+  const about = { what, author, effect: effectOf(bundle, rules, { at: now, standings: standingsNow(gateway, bundle) }) }
   const digest = await sha256InHex(JSON.stringify([revoke, yaml ?? null, seconds, bundle.digest]))
   if (confirm === undefined) {
     return { ok: true, value: { ...about, begun: false, 'for-seconds': seconds, until: inUtc(window.until), bundle: bundle.digest, confirm: digest, warnings: notice?.warnings ?? [] } }
@@ -99,8 +99,8 @@ function readAsked(body: Readonly<Record<string, unknown>>): { readonly ok: true
   if (!isTexts(revoke) || revoke.length > REVOCATIONS_MAX) return refuse(`'revoke' must be a list of at most ${REVOCATIONS_MAX} texts such as "provider=NAME".`, 'revoke')
   if (yaml !== undefined && (typeof yaml !== 'string' || yaml === '')) return refuse("'yaml' must be the text of a notice.", 'body')
   if (revoke.length === 0 && yaml === undefined) return refuse("A drill needs what goes away: 'revoke', or a notice as 'yaml'.", 'revoke')
-  if (typeof seconds !== 'number' || !Number.isInteger(seconds) || seconds < 1 || seconds > SECONDS_MAX) {
-    return refuse(`'for-seconds' must say how long, in whole seconds from 1 to ${SECONDS_MAX}.`, 'for-seconds')
+  if (typeof seconds !== 'number' || !Number.isInteger(seconds) || seconds < 1 || seconds > DRILL_SECONDS_MAX) {
+    return refuse(`'for-seconds' must say how long, in whole seconds from 1 to ${DRILL_SECONDS_MAX}.`, 'for-seconds')
   }
   if (!isAuthor(author)) return refuse(WRONG_AUTHOR, 'author')
   if (confirm !== undefined && typeof confirm !== 'string') return refuse("'confirm' must be the text that the effect was shown with.", 'confirm')
@@ -110,7 +110,6 @@ function readAsked(body: Readonly<Record<string, unknown>>): { readonly ok: true
 const isTexts = (value: unknown): value is readonly string[] => Array.isArray(value) && value.every(one => typeof one === 'string')
 
 /** For every app and what its prompts may carry: which deployments could answer before and after. */
-function effectOf({ rulebook }: Bundle, rules: readonly Rule[], { at, isFit }: { readonly at: number; readonly isFit: IsFit }): object {
-  const after = coverage(layOver(rulebook, rules), at, isFit)
-  return { at: inUtc(at), coverage: coverage(rulebook, at, isFit).map(({ app, data, fit }, i) => ({ app, data, before: fit, after: after[i]!.fit })) }
+function effectOf({ rulebook }: Bundle, rules: readonly Rule[], { at, standings }: { readonly at: number; readonly standings: StandingOf }): object {
+  return { at: inUtc(at), coverage: effectRows(coverage(rulebook, at, standings), coverage(layOver(rulebook, rules), at, standings)) }
 }

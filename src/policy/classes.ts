@@ -12,10 +12,14 @@ export type RegisteredClass = {
   readonly asked: Asked
 }
 
-/** In the rulebook's order of apps, labels sorted, the unknown profile last. Registration and assumptions speak for the rest. */
+/**
+ * In the rulebook's order of apps, labels sorted, the unknown profile last. Registration and assumptions speak for the rest.
+ * An app that may assert its data can say of a prompt that it carries nothing, whatever it may carry.
+ */
 export function registeredClasses(rulebook: Rulebook): readonly RegisteredClass[] {
-  return [...rulebook.apps.values()].flatMap(({ name, mayCarry }) => {
-    const known = (mayCarry?.toSorted() ?? ['none']).map<RegisteredClass>(label => ({ app: name, data: [label], asked: { trusted: { app: name, data: [label] } } }))
+  return [...rulebook.apps.values()].flatMap(({ name, mayCarry, mayAssert }) => {
+    const labels = new Set([...mayCarry ?? ['none'], ...(mayAssert.includes('data') ? ['none'] : [])])
+    const known = [...labels].sort().map<RegisteredClass>(label => ({ app: name, data: [label], asked: { trusted: { app: name, data: [label] } } }))
     return [...known, { app: name, data: 'unknown' as const, asked: { trusted: { app: name } } }]
   })
 }

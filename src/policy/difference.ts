@@ -1,12 +1,14 @@
-/** In what two rulebooks differ, by name. Where something is written, and in what order, is no difference. */
+/** In what two rulebooks differ, by name. Where something is written, and in what order, is no difference. What differs beside the law, bundle/ finds. */
 import type { Place, Rule, Rulebook } from './rule.ts'
 
 export type Difference = {
-  readonly kind: 'rule' | 'exception' | 'group' | 'app' | 'deployment' | 'label'
+  readonly kind: 'rule' | 'exception' | 'group' | 'app' | 'provider' | 'deployment' | 'label'
   readonly name: string
   readonly change: 'added' | 'removed' | 'changed'
   /** The words that differ, of what was changed; empty for the rest. */
   readonly parts: readonly string[]
+  /** Those of the parts that let through what was held back before, whatever is permitted. */
+  readonly wider?: readonly string[]
   /** In the new rulebook, or in the old one for what was removed; undefined where a rulebook keeps no place. */
   readonly place: Place | undefined
 }
@@ -19,16 +21,22 @@ const WORDS: { readonly [key: string]: string } = {
 /** Where it stands, and what the name says already. */
 const NO_DIFFERENCE = ['place', 'name', 'policy', 'id']
 
-/** Rules first, then exceptions, groups, apps, deployments and labels; within a kind what was removed first. */
+const KINDS: readonly Difference['kind'][] = ['rule', 'exception', 'group', 'app', 'provider', 'deployment', 'label']
+const CHANGES: readonly Difference['change'][] = ['removed', 'changed', 'added']
+
+/** Rules first, then exceptions, groups, apps, providers, deployments and labels; within a kind what was removed first. */
+export const inOrder = (found: readonly Difference[]): readonly Difference[] => found.toSorted((a, b) =>
+  KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind) || CHANGES.indexOf(a.change) - CHANGES.indexOf(b.change) || (a.name < b.name ? -1 : 1))
+
 export function differences(old: Rulebook, next: Rulebook): readonly Difference[] {
-  return [
+  return inOrder([
     ...compare('rule', byName(old.rules), byName(next.rules)),
     ...compare('exception', byName(old.exceptions), byName(next.exceptions)),
     ...compare('group', old.groups, next.groups),
     ...compare('app', old.apps, next.apps),
     ...compare('deployment', byName(old.deployments), byName(next.deployments)),
     ...compare('label', parents(old), parents(next)),
-  ]
+  ])
 }
 
 /** Whether both read every request alike: the same labels, and the same registration of every app. Grants are no part of that. */
@@ -42,20 +50,21 @@ export function readAlike(old: Rulebook, next: Rulebook): boolean {
 
 const byName = <T extends { readonly name: string }>(things: readonly T[]): ReadonlyMap<string, T> => new Map(things.map(t => [t.name, t]))
 const parents = ({ labels }: Rulebook): ReadonlyMap<string, object> => new Map([...labels].map(([label, parent]) => [label, { parent }]))
-const ORDER = ['removed', 'changed', 'added'] as const
 
-function compare<T extends object>(kind: Difference['kind'], old: ReadonlyMap<string, T>, next: ReadonlyMap<string, T>): readonly Difference[] {
-  const names = [...new Set([...old.keys(), ...next.keys()])].sort()
+/** What was removed, changed or added among things of one kind, by name. */
+export function compare<T extends object>(kind: Difference['kind'], old: ReadonlyMap<string, T>, next: ReadonlyMap<string, T>): readonly Difference[] {
+  const names = [...new Set([...old.keys(), ...next.keys()])]
   return names.flatMap<Difference>(name => {
     const before = old.get(name), after = next.get(name)
-    const parts = before === undefined || after === undefined ? [] : partsThatDiffer(before, after)
+    const parts = before === undefined || after === undefined ? [] : differing(before, after)
     if (before !== undefined && after !== undefined && parts.length === 0) return []
     const there = (after ?? before) as T & { readonly place?: Place }
     return [{ kind, name, change: before === undefined ? 'added' : after === undefined ? 'removed' : 'changed', parts, place: there.place }]
-  }).sort((a, b) => ORDER.indexOf(a.change) - ORDER.indexOf(b.change))
+  })
 }
 
-function partsThatDiffer(before: object, after: object): readonly string[] {
+/** The words under which two things of one kind do not hold the same. */
+export function differing(before: object, after: object): readonly string[] {
   const [a, b] = [before, after].map(thing => new Map<string, unknown>(Object.entries(thing)))
   return [...new Set([...a!.keys(), ...b!.keys()])]
     .filter(key => !NO_DIFFERENCE.includes(key) && written(a!.get(key)) !== written(b!.get(key)))

@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
 import { createInterface } from 'node:readline/promises'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
@@ -21,6 +22,7 @@ const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.me
 const host: Host = {
   version: manifest.version,
   environment: process.env,
+  userName,
   now: Date.now,
   out: words => { process.stdout.write(words) },
   err: words => { process.stderr.write(words) },
@@ -36,6 +38,15 @@ const host: Host = {
   // The gateway and its packages are loaded by the command that needs them: the others answer at once.
   serve: async options => (await import('./node-serve.ts')).serve(options, host),
   rehearse,
+}
+
+/** A user without a name, as in some containers, throws. */
+function userName(): string | undefined {
+  try {
+    return userInfo().username
+  } catch {
+    return undefined
+  }
 }
 
 async function ask(question: string): Promise<string> {

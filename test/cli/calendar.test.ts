@@ -19,9 +19,9 @@ describe('calendar', () => {
     const said = await run(['calendar', folderOf(DATED), '--at', AT])
     expect(said.code).toBe(0)
     expect(said.out).toContain('2026-12-01T00:00:00.000+00:00 UTC  in 9 days\n  ends      exception EX-1 from home/stays  exceptions/2026.yaml:1\n  coverage  app=desk data=[personal]  loses us, 2 left\n')
-    expect(said.out).toContain('2026-12-24T00:00:00.000+01:00 Europe/Paris  in 32 days\n  starts    rule winter/holiday  rules/winter.policy.yaml:8\n  coverage  app=desk data=[source-code]  loses us, 2 left\n')
+    expect(said.out).toContain('2026-12-24T00:00:00.000+01:00 Europe/Paris  in 32 days\n  starts    rule winter/holiday  rules/winter.policy.yaml:8\n  coverage  app=desk data=[none]  loses us, 2 left\n  coverage  app=desk data=[source-code]  loses us, 2 left\n')
     expect(said.out).toContain('2026-12-27T00:00:00.000+01:00 Europe/Paris  in 35 days\n  ends      rule winter/holiday')
-    expect(said.out).toMatch(/enforces {2}rule home\/watched {2}rules\/home\.policy\.yaml:\d+\n {2}coverage {2}app=desk data=\[personal\] {2}loses odd, 1 left/)
+    expect(said.out).toMatch(/enforces {2}rule home\/watched {2}rules\/home\.policy\.yaml:\d+\n {2}coverage {2}app=desk data=\[none\] {2}loses odd, 2 left\n {2}coverage {2}app=desk data=\[personal\] {2}loses odd, 1 left/)
     expect(said.out).toContain('  ends      fact hosting, processed-in, controlled-from of deployment fr  catalog/home.yaml:5\n  coverage  app=desk data=[personal]  loses fr, NONE left\n')
   })
 

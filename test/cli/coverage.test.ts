@@ -21,14 +21,23 @@ describe('coverage', () => {
     const said = await run(['coverage', folderOf(unconnected), '--at', AT])
     expect(said.code).toBe(0)
     expect(said.out).toMatch(/^desk +\[personal\] +0 +1 +3 +- +- +-$/m)
-    expect(said.out).toContain('2 of 3 profiles have none:\n  app=desk data=[personal]\n  app=desk data=unknown\n')
+    expect(said.out).toContain('2 of 4 profiles have none:\n  app=desk data=[personal]\n  app=desk data=unknown\n')
+  })
+
+  it('names the operation that is worst off at the end of its line, where that is not text', async () => {
+    const vectors = provider('own', 'dialect: openai\nbase-url: http://127.0.0.1:9\nhosting: local\nprocessed-in: [FR]', ['{ deployment: vectors, model: own/v, operations: [embedding] }'])
+    const said = await run(['coverage', folderOf({ ...withRules(STAYS, NOT_KEPT), 'catalog/own.yaml': vectors }), '--at', AT])
+    expect(said.out).toMatch(/^app .* any cloud {2}operation$/m)
+    expect(said.out).toMatch(/^desk +\[source-code\] +1 +3 +4 +0 \(own\) .* embedding$/m)
+    expect(said.out).toMatch(/^desk +\[personal\] +1 +2 +4 +0 \(home\) +0 \(FR\) +1$/m)
+    expect((await run(['coverage', folderOf(FOLDER), '--at', AT])).out).not.toContain('operation')
   })
 
   it('gives the same as JSON', async () => {
     const said = await run(['coverage', folderOf(FOLDER), '--at', AT, '--format', 'json'])
     expect(JSON.parse(said.out)).toMatchObject({
       at: '2026-11-22T11:00:00.000Z', none: [],
-      profiles: [{ app: 'desk', data: ['personal'], deployments: 3, permitted: ['fr', 'odd'], fit: ['fr', 'odd'], 'without-provider': { which: 'home', left: 1 } }, {}, { data: 'unknown' }],
+      profiles: [{ data: ['none'] }, { app: 'desk', data: ['personal'], operation: 'text', deployments: 3, permitted: ['fr', 'odd'], fit: ['fr', 'odd'], 'without-provider': { which: 'home', left: 1 } }, {}, { data: 'unknown' }],
     })
   })
 

@@ -20,7 +20,7 @@ describe('impact between two folders', () => {
     const folder = folderOf(FOLDER)
     const said = await impactOf(folder, folder)
     expect(said).toMatchObject({ code: 0, err: '' })
-    expect(said.out).toContain('permits  nothing that was not permitted before\naffects  0 of 3 registered classes\n')
+    expect(said.out).toContain('permits  nothing that was not permitted before\naffects  0 of 4 registered classes\n')
   })
 
   it('puts what is newly permitted first and ends with 4, unless that is accepted', async () => {
@@ -68,7 +68,7 @@ describe('impact between two folders', () => {
     expect(Object.keys(found)[0]).toBe('newly-permitted')
     expect(found).toMatchObject({
       'newly-permitted': [{ deployment: 'us', app: 'desk', data: ['personal'], requests: 0 }, { deployment: 'us', data: 'unknown' }], 'wider': true,
-      'differences': [{ kind: 'rule', name: 'home/stays', change: 'removed', file: RULES, line: 8 }], 'compared': { classes: 3, requests: 0 },
+      'differences': [{ kind: 'rule', name: 'home/stays', change: 'removed', file: RULES, line: 8 }], 'compared': { classes: 4, requests: 0 },
     })
     const markdown = await impactOf(old, next, '--format', 'markdown')
     expect(markdown.code).toBe(4)
@@ -190,8 +190,8 @@ describe('impact over records', () => {
     expect(said.code).toBe(4)
     expect(said.out).toContain('permits  us  for app=desk data=[personal] (3 requests, 75.0 %)   <- blocks release\n')
     expect(said.out).toContain('permits  us  for app=desk data=unknown (no traffic)   <- blocks release\n')
-    expect(said.out).toContain('affects  2 of 3 classes, 75.0 % of the requests of the last 7d (3 of 4)\n')
-    expect(said.out).toContain('unseen   1 registered class had no traffic; checked statically: not empty\n')
+    expect(said.out).toContain('affects  2 of 4 classes, 75.0 % of the requests of the last 7d (3 of 4)\n')
+    expect(said.out).toContain('unseen   2 registered classes had no traffic; checked statically: not empty\n')
   })
 
   it('reads no further back than it is told', async () => {

@@ -19,7 +19,7 @@ export async function run(args: readonly string[], { input = '', environment = {
     return Promise.resolve(0)
   }
   const host: Host = {
-    version: '9.9.9', environment, now: () => NOW,
+    version: '9.9.9', environment, now: () => NOW, userName: () => undefined,
     out: text => { out += text }, err: text => { err += text },
     readInput: () => Promise.resolve(input),
     randomBytes: length => new Uint8Array(length).fill(7),

@@ -28,7 +28,7 @@ describe('coverage of a running gateway', () => {
     expect(before).toMatchObject({ epoch: number, bundle: bundle.digest })
     expect(of(before, 'once', 'unknown')).toMatchObject({ permitted: ['good'], fit: ['good'], 'without-provider': { which: 'france', left: 0 } })
     expect(of(before, 'nobody', 'unknown')).toMatchObject({ permitted: ['facts-only'], fit: [], 'without-provider': null })
-    expect(before.none).toEqual([{ app: 'nobody', data: 'unknown' }])
+    expect(before.none).toEqual([{ app: 'nobody', data: 'unknown', operation: 'text' }])
 
     world.gateway.quarantine.set('good', 'withdrawn', 'a test')
     const during = await report()
@@ -55,6 +55,26 @@ describe('coverage of a running gateway', () => {
     expect(await gauges()).toContain('bailiwick_coverage{app="nobody",data="unknown"} 0')
     world.gateway.epochs.swap(bundle, 'a test')
     expect(await gauges()).toContain('bailiwick_coverage{app="once",data="unknown"} 1')
+  })
+
+  test('speaks of chat where every chat model is gone, and not of the model that embeds', async () => {
+    const chats = ['good', 'refusing', 'failing', 'hanging', 'cutting']
+    expect(of(await report(), 'crm', ['personal'])).toMatchObject({ operation: 'embedding', fit: ['vectors'] })
+    for (const name of chats) world.gateway.quarantine.set(name, 'withdrawn', 'a test')
+    const during = await report()
+    expect(of(during, 'crm', ['personal'])).toMatchObject({ operation: 'text', fit: [], 'without-provider': null, permitted: expect.arrayContaining(['vectors']) as string[] })
+    expect(during.none).toContainEqual({ app: 'crm', data: ['personal'], operation: 'text' })
+    expect(await gauges()).toEqual(expect.arrayContaining(['bailiwick_coverage{app="crm",data="personal"} 0', 'bailiwick_coverage_without_provider{app="crm",data="personal"} 0']))
+    for (const name of chats) world.gateway.quarantine.release(name)
+
+    world.gateway.quarantine.set('vectors', 'withdrawn', 'a test')
+    expect((await report()).none).toContainEqual({ app: 'crm', data: ['personal'], operation: 'embedding' })
+    const said = await run(['coverage', '--live', '--url', world.url], { environment: { BAILIWICK_ADMIN_TOKEN: ADMIN_TOKEN } })
+    expect(said.out).toMatch(/^crm +\[personal\] +0 +7 +9 +- +- +- +embedding$/m)
+    expect(said.out).toContain('  app=crm data=[personal] (embedding)\n')
+    expect(said.out).toContain('  app=nobody data=unknown\n')
+    world.gateway.quarantine.release('vectors')
+    expect(await gauges()).toContain('bailiwick_coverage{app="crm",data="personal"} 1')
   })
 
   test('does not count what a drill has taken away', async () => {
