@@ -89,10 +89,11 @@ async function enact(file: string, sources: Sources, now: number, host: Host): P
   const text = await textOf(file)
   const name = `directives/${basename(file)}`
   if (!name.endsWith('.policy.yaml')) throw new UsageError(`${file} is no directive: its name ends in .policy.yaml.`)
-  const all = new Map([...sources, [name, text]])
-  const compiled = await compile(all)
+  const compiled = await compile(new Map([...sources, [name, text]]))
   if (!compiled.ok) {
-    host.err(printProblems(compiled.problems, all))
+    // Told of the file that was given, not of the one that it would become.
+    const problems = compiled.problems.map(p => ({ ...p, file: p.file === name ? file : p.file, wrong: p.wrong.replaceAll(`${name}:`, `${file}:`) }))
+    host.err(printProblems(problems, new Map([...sources, [file, text]])))
     return undefined
   }
   const windows = compiled.bundle.rulebook.rules.filter(r => r.place.file === name).map(r => r.window)

@@ -21,7 +21,7 @@ export const GATEWAY_OPTIONS = {
 
 export const AUTHOR_OPTION: Option = { value: 'NAME', says: 'Who does this, for the records; the user of this machine unless given' }
 
-export type Answered<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly exit: Exit; readonly wrong: string }
+export type Answered<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly exit: Exit; readonly wrong: string; readonly param?: string | null }
 export type Asking = <T>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object) => Promise<Answered<T>>
 
 /** How to ask this gateway. Throws UsageError when there is no address or no token to ask with. */
@@ -46,9 +46,17 @@ export async function gatewayOf({ options }: Given, host: Host): Promise<Asking>
     const { message = `The gateway answered ${status}.`, param } = (answer as { readonly error?: { readonly message?: string; readonly param?: string | null } }).error ?? {}
     if (status === 401) return { ok: false, exit: EXIT.other, wrong: `the gateway at ${address} refused the admin token. It is in BAILIWICK_ADMIN_TOKEN, or in the file admin-token of the gateway's data folder (--data).` }
     const isText = status === 400 && param === 'yaml'
-    return { ok: false, exit: isText ? EXIT.doesNotCompile : status < 500 ? EXIT.refused : EXIT.other, wrong: message }
+    return { ok: false, exit: isText ? EXIT.doesNotCompile : status < 500 ? EXIT.refused : EXIT.other, wrong: message, ...(param !== undefined && { param }) }
   }
 }
+
+/** The options that reach this gateway, for a command that somebody will type. What the environment says it will say again. */
+export const sameGateway = ({ options }: Given, host: Host): string => Object.entries<Option>(GATEWAY_OPTIONS).map(([name, { variable }]) => {
+  const value = options[name]
+  return value === undefined || (variable !== undefined && value === host.environment[variable]) ? '' : ` --${name} ${inShell(value)}`
+}).join('')
+
+const inShell = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
 
 /** Says why it did not work; the number is the exit code. */
 export function complain({ wrong, exit }: Extract<Answered<unknown>, { ok: false }>, host: Host): Exit {
@@ -83,7 +91,8 @@ export async function textOf(file: string): Promise<string> {
 
 /** Throws UsageError where nobody is named. */
 export function authorOf({ options }: Given, host: Host): string {
-  const author = options['author'] ?? host.environment['USER'] ?? host.environment['USERNAME'] ?? host.userName()
+  const { USER, LOGNAME, USERNAME } = host.environment
+  const author = options['author'] ?? [USER, LOGNAME, USERNAME].find(Boolean) ?? host.userName()
   if (!author) throw new UsageError('--author NAME says who does this; the records keep it.')
   return author
 }

@@ -1,10 +1,11 @@
 /** `bailiwick drill --live`: a drill laid over a running gateway, which shows first what it would do and ends by itself. */
+import { nameOfNotice } from '../http/directives.ts'
 import { DRILL_SECONDS_MAX } from '../http/drills.ts'
 import { columns } from './class-text.ts'
 import { UsageError, type Given } from './command.ts'
 import { short } from './compiled.ts'
 import { EXIT, type Exit } from './exit.ts'
-import { authorOf, complain, effectInText, gatewayOf, inJson, isAgreed, textOf, type Effect } from './gateway.ts'
+import { authorOf, complain, effectInText, gatewayOf, inJson, isAgreed, sameGateway, textOf, type Effect } from './gateway.ts'
 import type { Host } from './host.ts'
 
 type Format = 'text' | 'json'
@@ -33,22 +34,25 @@ async function begin(given: Given, format: Format, host: Host): Promise<Exit> {
   const { revoke, 'from-directive': directive, for: howLong } = given.options
   if (revoke === undefined && directive === undefined) throw new UsageError('drill needs what goes away: --revoke controlled-from=US, or --from-directive FILE.')
   if (howLong === undefined) throw new UsageError('drill --live needs --for TIME: how long it lasts, such as 10m.')
-  const author = authorOf(given, host)
+  const seconds = secondsOf(howLong), author = authorOf(given, host)
+  const yaml = directive === undefined ? undefined : await textOf(directive)
+  // The gateway never saw the file: its problems are told of the one that was given.
+  const ofFile = (said: string): string => (yaml === undefined || directive === undefined ? said : said.replaceAll(`${nameOfNotice(yaml).file}:`, `${directive}:`))
   const wish = {
-    ...(revoke !== undefined && { revoke: revoke.split(',').map(one => one.trim()) }), ...(directive !== undefined && { yaml: await textOf(directive) }),
-    'for-seconds': secondsOf(howLong), author,
+    ...(revoke !== undefined && { revoke: revoke.split(',').map(one => one.trim()) }), ...(yaml !== undefined && { yaml }),
+    'for-seconds': seconds, author,
   }
   const gateway = await gatewayOf(given, host)
   const shown = await gateway<Shown>('POST', '/admin/drills', wish)
-  if (!shown.ok) return complain(shown, host)
-  const { value, value: { what, confirm } } = shown
+  if (!shown.ok) return complain({ ...shown, wrong: ofFile(shown.wrong) }, host)
+  const value = { ...shown.value, warnings: shown.value.warnings.map(ofFile) }, { what, confirm } = value
   const question = `Pretend ${what.join(' and ')} on the running gateway for ${howLong}, as ${author}?`
   if (!await isAgreed({ text: shownInText(value, howLong), value, question, todo: 'begin it', format, isSure: given.options['yes'] !== undefined }, host)) return EXIT.refused
   const done = await gateway<Done>('POST', '/admin/drills', { ...wish, confirm })
   if (!done.ok) return complain(done, host)
   const { id, until, bundle } = done.value
   host.out(format === 'json' ? inJson(done.value)
-    : `begun     ${id} by ${author}; bundle ${short(bundle)}; it ends by itself at ${until}, or now with: bailiwick drill --live --end ${id}\n`)
+    : `begun     ${id} by ${author}; bundle ${short(bundle)}; it ends by itself at ${until}, or now with: bailiwick drill --live --end ${id}${sameGateway(given, host)}\n`)
   return EXIT.fine
 }
 
@@ -56,7 +60,7 @@ async function end(id: string, given: Given, format: Format, host: Host): Promis
   const author = authorOf(given, host)
   const gateway = await gatewayOf(given, host)
   const done = await gateway<Ended>('DELETE', `/admin/drills/${encodeURIComponent(id)}`, { author })
-  if (!done.ok) return complain(done, host)
+  if (!done.ok) return complain(done.param === 'id' ? { ...done, wrong: `no drill ${id} runs; bailiwick drill --live --list shows those that run.` } : done, host)
   const { what, at, bundle, recorded } = done.value
   host.out(format === 'json' ? inJson(done.value) : `ended     ${id} (${what.join(' and ')}) at ${at} by ${author}; bundle ${short(bundle)}\n`)
   if (!recorded) host.err('bailiwick: the end could not be recorded; the gateway cannot keep entries now.\n')

@@ -133,11 +133,16 @@ export async function liftDirective(gateway: Gateway, port: DirectivesPort, name
   })
 }
 
-/** Refuses a text that does not compile beside the policies in force, and one whose file is there already. */
-export async function readNotice(yaml: string, inForce: Policies): Promise<Notice | Refused> {
+/** What the text of a notice calls itself, what it is called here, and the file that its problems are told of. */
+export function nameOfNotice(yaml: string): { readonly written: string | undefined; readonly name: string; readonly file: string } {
   const written = textAt(parse(fileNamed(UNNAMED), yaml).tree, 'policy')
   const name = written !== undefined && NAME.test(written) ? written : UNNAMED
-  const file = fileNamed(name)
+  return { written, name, file: fileNamed(name) }
+}
+
+/** Refuses a text that does not compile beside the policies in force, and one whose file is there already. */
+export async function readNotice(yaml: string, inForce: Policies): Promise<Notice | Refused> {
+  const { written, name, file } = nameOfNotice(yaml)
   if (inForce.sources.has(file)) return refuse(`There is a file ${file} already. Give the notice another name, or lift that one first.`, 'policy', 409)
   const sources = new Map([...inForce.sources, [file, yaml]])
   const compiled = await compile(sources, { tests: 'left-out' })

@@ -11,7 +11,7 @@ export const NOW = Date.parse('2026-11-22T11:00:00Z')
 
 export type Said = { readonly code: number; readonly out: string; readonly err: string; readonly served: readonly (ServeOptions | RehearseOptions)[] }
 
-export async function run(args: readonly string[], { input = '', environment = {}, starter = WORKED }: { readonly input?: string; readonly environment?: Readonly<Record<string, string>>; readonly starter?: string } = {}): Promise<Said> {
+export async function run(args: readonly string[], { input = '', environment = {}, user, starter = WORKED }: { readonly input?: string; readonly environment?: Readonly<Record<string, string>>; readonly user?: string; readonly starter?: string } = {}): Promise<Said> {
   let out = '', err = ''
   const served: (ServeOptions | RehearseOptions)[] = []
   const serves = (options: ServeOptions | RehearseOptions): Promise<number> => {
@@ -19,7 +19,7 @@ export async function run(args: readonly string[], { input = '', environment = {
     return Promise.resolve(0)
   }
   const host: Host = {
-    version: '9.9.9', environment, now: () => NOW, userName: () => undefined,
+    version: '9.9.9', environment, now: () => NOW, userName: () => user,
     out: text => { out += text }, err: text => { err += text },
     readInput: () => Promise.resolve(input),
     randomBytes: length => new Uint8Array(length).fill(7),
