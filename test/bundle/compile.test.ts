@@ -217,6 +217,11 @@ describe('facts of deployments', () => {
     expect(listed(await bundleChanged(), 'cloud-eu').timeouts).not.toHaveProperty('whole')
   })
 
+  test('a wait of one hour is the longest, in whatever unit', async () => {
+    const bundle = await bundleChanged(catalog('timeouts: { total: 1h }\n', '', '    timeouts: { total: 60m }\n', '    timeouts: { total: 3600s }\n'))
+    expect(['d0', 'd1', 'd2'].map(name => listed(bundle, name).timeouts.total)).toEqual([3_600_000, 3_600_000, 3_600_000])
+  })
+
   test('a rehearsal provider has a dialect and no address yet', async () => {
     const bundle = await bundleChanged(catalog('dialect: openai\nrehearsal: eu-cloud\n', ''))
     expect(bundle.catalog.byName.get('d0')).toMatchObject({ rehearsal: true, connection: { dialect: 'openai', baseUrl: '' } })

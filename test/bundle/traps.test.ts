@@ -76,6 +76,34 @@ test('a host that the provider lists is local, and no other', async () => {
   expect(await problemsOf('other.gpu.example.com', 'gpu.example.com')).toEqual(['place-not-held'])
 })
 
+describe('what is written beside a fact that it is nothing without', () => {
+  const REGION = 'region: { header: x-served-from, means: { paris: FR, frankfurt: DE } }'
+  const warned = async (top: string, deployments: readonly string[]): Promise<readonly string[]> => {
+    const compiled = await compile(new Map([['catalog/own.yaml', provider('own', top, deployments).replace(/deployments:\n+$/, 'deployments: []\n')]]))
+    return compiled.ok ? compiled.bundle.warnings.map(w => `${w.rule} ${w.line}:${w.column} ${/processed-in of (.*?)(?: is not known)?,/.exec(w.wrong)?.[1] ?? ''}`.trim()) : [JSON.stringify(compiled.problems)]
+  }
+  const ASKED = 'dialect: openai\nbase-url: http://127.0.0.1:9/v1\ndiscover: models'
+
+  test.each<readonly [string, string, readonly string[], readonly string[]]>([
+    ['a region with a place', `reports: { ${REGION} }`, ['{ deployment: a, model: own/a, processed-in: [FR, US] }'], []],
+    ['a part of a place', `reports: { ${REGION} }`, ['{ deployment: a, model: own/a, processed-in: [FR-IDF] }'], []],
+    ['a place above', `processed-in: DE`, [`{ deployment: a, model: own/a, reports: { ${REGION} } }`], []],
+    ['names of models without a place', 'reports: { model: a }', ['{ deployment: a, model: own/a }'], []],
+    ['a region without a place, at the top for two', `reports: { ${REGION} }`, ['{ deployment: a, model: own/a }', '{ deployment: b, model: own/b, processed-in: FR }', '{ deployment: c, model: own/c, processed-in: unknown }'], ['region-without-a-place 7:12 a and c']],
+    ['a region without a place, of one', '', [`{ deployment: a, model: own/a, reports: { ${REGION} } }`], ['region-without-a-place 9:47 a']],
+    ['a region without a place for what is discovered', `${ASKED}\nreports: { ${REGION} }`, [], ['region-without-a-place 10:12 models that are discovered']],
+    ['a region with other places', `reports: { ${REGION} }`, ['{ deployment: a, model: own/a, processed-in: [US, CA-QC] }', '{ deployment: b, model: own/b, processed-in: [] }'], ['region-never-right 7:45 a and b']],
+    ['a region of one over that of its provider', `processed-in: FR\nreports: { ${REGION} }`, ['{ deployment: a, model: own/a, reports: { region: { header: x-geo, means: { us: US } } } }'], ['region-never-right 10:72 a']],
+    ['local hosts of a local provider', 'hosting: local\nlocal-hosts: 203.0.113.7', ['{ deployment: a, model: own/a }'], []],
+    ['local hosts of one local deployment', 'hosting: cloud\nlocal-hosts: 203.0.113.7', ['{ deployment: a, model: own/a }', '{ deployment: b, model: own/b, hosting: local }'], []],
+    ['local hosts of local models that are discovered', `hosting: local\n${ASKED}\nlocal-hosts: 203.0.113.7`, [], []],
+    ['local hosts of clouds', 'hosting: cloud\nlocal-hosts: 203.0.113.7', ['{ deployment: a, model: own/a, hosting: unknown }'], ['local-hosts-unused 8:1']],
+    ['local hosts where all that is local is elsewhere', 'hosting: local\nlocal-hosts: 203.0.113.7', ['{ deployment: a, model: own/a, hosting: cloud }'], ['local-hosts-unused 8:1']],
+  ])('%s', async (_, top, deployments, expected) => {
+    expect(await warned(top, deployments)).toEqual(expected)
+  })
+})
+
 test('every trap says where it is known from, and since when', () => {
   for (const { source, asOf } of TRAPS) {
     expect(source).not.toBe('')

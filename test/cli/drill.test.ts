@@ -63,10 +63,15 @@ describe('drill', () => {
     expect(JSON.parse(later.out)).toMatchObject({ at: '2026-12-24T00:00:00.000Z' })
   })
 
-  it('says where a directive does not compile', async () => {
-    const said = await run(['drill', folderOf(FOLDER), '--from-directive', directiveFile('forbid: { deployment: nowhere }')])
+  it('says where a directive does not compile, in the file that was given', async () => {
+    const file = directiveFile('forbid: { deployment: nowhere }')
+    const said = await run(['drill', folderOf(FOLDER), '--from-directive', file])
     expect(said.code).toBe(3)
-    expect(said.err).toContain('directives/notice.policy.yaml:')
+    expect(said.err).toMatch(/^\S+notice\.policy\.yaml:11:27: There is no deployment nowhere\..*\n +forbid: \{ deployment: nowhere \}\n/)
+    expect(said.err.startsWith(`${file}:11:27: `)).toBe(true)
+    expect(said.err).not.toContain('directives/')
+    const same = { ...FOLDER, 'rules/z.policy.yaml': policy('notice', rule('other', 'forbid: { deployment: us }')) }
+    expect((await run(['drill', folderOf(same), '--from-directive', file])).err).toContain(`The policy notice is defined already, at ${file}:2:9`)
   })
 
   it.each([

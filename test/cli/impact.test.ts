@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import type { DecisionEntry } from '../../src/record/record.ts'
 import { openRecorder, RECORDS_FILE } from '../../src/runtime/node-recorder.ts'
 import { bailiwick, cleanUp, folderOf, freshFolder } from '../support/processes.ts'
-import { app, policy } from '../support/tree.ts'
+import { app, policy, provider } from '../support/tree.ts'
 import { AT, exception, FOLDER, NOT_KEPT, RULES, STAYS, withRules } from './officer-folder.ts'
 import { NOW, run } from './stand-in.ts'
 
@@ -94,6 +94,103 @@ describe('impact between two folders', () => {
     const said = await run(['impact', ...args])
     expect(said).toMatchObject({ code: 2, out: '' })
     expect(said.err).toContain(sentence)
+  })
+})
+
+describe('impact of what is no law', () => {
+  afterEach(cleanUp)
+
+  const OWN = 'catalog/own.yaml', DESK = 'apps/desk.yaml'
+  const own = (top: string, ...deployments: readonly string[]): Record<string, string> =>
+    ({ ...FOLDER, [OWN]: provider('own', `hosting: local\nprocessed-in: [FR]\n${top}`, ['{ deployment: one, model: own/one }', ...deployments]) })
+  const desk = (more: string): Record<string, string> => ({ ...FOLDER, [DESK]: app('desk', `grants: all\nmay-carry: [personal, source-code]\nmay-assert: [data]\n${more}`) })
+  const PLAIN = 'dialect: ollama\nbase-url: http://127.0.0.1:1\ndiscover: models\n'
+  const region = (means: string): string => `reports: { model: [one-*], region: { header: x-served-from, means: { ${means} } } }\n`
+  const differs = ({ out }: { readonly out: string }): readonly string[] => out.split('\n').filter(line => line.startsWith('differs')).map(line => line.replace(/^differs +/, ''))
+
+  it.each([
+    ['local-hosts that are listed', own(PLAIN), own(`${PLAIN}local-hosts: [203.0.113.7]\n`), `${OWN}:1  provider own changed (local-hosts); local-hosts lets more through`],
+    ['reports that are gone', own(PLAIN + region('paris: FR')), own(PLAIN), `${OWN}:1  provider own changed (reports); reports lets more through`],
+    ['one word more that means a place', own(PLAIN + region('paris: FR')), own(PLAIN + region('paris: FR, lille: FR')), `${OWN}:1  provider own changed (reports); reports lets more through`],
+    ['more models that may be served', own(PLAIN + region('paris: FR')), own(PLAIN + region('paris: FR').replace('one-*', 'one*')), `${OWN}:1  provider own changed (reports); reports lets more through`],
+    ['reports of one deployment', own(PLAIN, '{ deployment: two, model: own/two, reports: { model: [two] } }'), own(PLAIN, '{ deployment: two, model: own/two }'), `${OWN}:15  deployment two changed (reports); reports lets more through`],
+    ['a content filter that is asked past', desk(''), desk('on-content-filter: next'), `${DESK}:1  app desk changed (on-content-filter); on-content-filter lets more through`],
+    ['rescue that is switched on', desk('stream-rescue: no'), desk('stream-rescue: yes'), `${DESK}:1  app desk changed (stream-rescue); stream-rescue lets more through`],
+    ['substitutes', desk('substitutes: no'), desk('substitutes: same-developer'), `${DESK}:1  app desk changed (substitutes); substitutes lets more through`],
+    ['a key that works from elsewhere', desk('loopback-only: yes'), desk(''), `${DESK}:1  app desk changed (loopback-only); loopback-only lets more through`],
+  ])('%s: it does not pass silently, and the way back does', async (_, old, next, line) => {
+    const said = await impactOf(folderOf(old), folderOf(next))
+    expect(said.code).toBe(4)
+    expect(said.out).toContain('permits  nothing that was not permitted before\n')
+    expect(differs(said)).toEqual([`${line}   <- blocks release`])
+    const accepted = await impactOf(folderOf(old), folderOf(next), '--accept-wider')
+    expect([accepted.code, differs(accepted)]).toEqual([0, [line]])
+    const back = await impactOf(folderOf(next), folderOf(old))
+    expect([back.code, differs(back)]).toEqual([0, [line.replace(/;.*/, '')]])
+  })
+
+  it.each([
+    ['a word that means another place', region('place: DE'), region('place: FR')], ['a region in another header', region('paris: FR').replace('x-served-from', 'x-geo'), region('paris: FR')],
+    ['a region for names of models', region('paris: FR'), 'reports: { model: [one-1] }\n'],
+  ])('%s: it does not pass silently, whichever way', async (_, first, second) => {
+    for (const [old, next] of [[first, second], [second, first]] as const) {
+      const said = await impactOf(folderOf(own(PLAIN + old)), folderOf(own(PLAIN + next)))
+      expect([said.code, differs(said)]).toEqual([4, [`${OWN}:1  provider own changed (reports); reports lets more through   <- blocks release`]])
+    }
+  })
+
+  it.each([
+    ['another address', PLAIN.replace(':1\n', ':2\n'), '', ['provider own changed (base-url)']],
+    ['another key', `${PLAIN}key: env:OTHER\n`, '', ['provider own changed (key)']],
+    ['waits, abilities and a price', `${PLAIN}timeouts: { total: 1m }\ncan: [prefill]\nprice: { input: 1, output: 1, currency: EUR }\n`, '', ['provider own changed (can, price, timeouts)', 'deployment one changed (price)']],
+    ['nobody asked for models', 'dialect: ollama\nbase-url: http://127.0.0.1:1\n', '', ['provider own changed (discover)']],
+    ['what models are taken for that are discovered', `${PLAIN}retention: 30d\n`, '', ['provider own changed (facts)', 'deployment one changed (facts)']],
+    ['another name at the server, fetched', PLAIN, 'upstream-model: one:8b, pull: yes, context: 9, max-output: 8, quality: 7', ['deployment one changed (upstream-model, pull, context, max-output, quality)']],
+    ['another dialect of one', PLAIN, 'dialect: openai', ['deployment one changed (dialect)']],
+    ['reports that are compared', PLAIN + region('paris: FR'), '', ['provider own changed (reports)']],
+  ])('%s: it is told', async (_, top, one, lines) => {
+    const next = own(top)
+    next[OWN] = next[OWN]!.replace('model: own/one', `model: own/one${one === '' ? '' : `, ${one}`}`)
+    const said = await impactOf(folderOf(own(PLAIN)), folderOf(next))
+    expect(said.code).toBe(0)
+    expect(differs(said).map(line => line.replace(/^\S+ +/, ''))).toEqual(lines)
+  })
+
+  it('words of an app', async () => {
+    const said = await impactOf(folderOf(desk('')), folderOf(desk(`timeouts: { total: 1h }\nladder: [lab/small]\nlimits: { requests-per-minute: 9 }\nkey-hashes: [sha256:${'0'.repeat(64)}]\nteam: sales`)))
+    expect([said.code, differs(said)]).toEqual([0, [`${DESK}:1  app desk changed (registered, key-hashes, ladder, limits, timeouts)`]])
+  })
+
+  it('what moves from a provider to its deployments, or stands in another order, is no difference', async () => {
+    const plain = PLAIN.replace('discover: models\n', '')
+    const old = own(`${plain}can: [tools, vision]\n${region('paris: FR, lille: FR')}`), next = own(plain)
+    next[OWN] = next[OWN]!.replace('model: own/one', `model: own/one, can: [vision, tools], ${region('lille: FR, paris: FR').trim()}`)
+    expect(differs(await impactOf(folderOf(old), folderOf(next)))).toEqual([])
+    // The twin: for models that are discovered the provider's words are all there is.
+    const asked = (files: Record<string, string>): Record<string, string> => ({ ...files, [OWN]: files[OWN]!.replace('dialect', 'discover: models\ndialect') })
+    expect(differs(await impactOf(folderOf(asked(old)), folderOf(asked(next))))).toEqual([`${OWN}:1  provider own changed (can, reports); reports lets more through   <- blocks release`])
+  })
+
+  it('a provider that comes or goes, also without deployments', async () => {
+    const asked = { ...FOLDER, [OWN]: provider('own', PLAIN, []).replace('deployments:\n', 'deployments: []') }
+    const came = await impactOf(folderOf(FOLDER), folderOf(asked))
+    expect([came.code, differs(came)]).toEqual([0, [`${OWN}:1  provider own added`]])
+    expect(differs(await impactOf(folderOf(asked), folderOf(FOLDER)))).toEqual([`${OWN}:1  provider own removed`])
+  })
+
+  it('is in the JSON and the Markdown', async () => {
+    const folders = [folderOf(own(PLAIN)), folderOf(own(`${PLAIN}local-hosts: [203.0.113.7]\nkey: env:K\n`))] as const
+    const json = await impactOf(...folders, '--format', 'json')
+    expect(json.code).toBe(4)
+    expect(JSON.parse(json.out)).toMatchObject({
+      'newly-permitted': [], 'wider': true, 'accepted': false,
+      'differences': [{ kind: 'provider', name: 'own', change: 'changed', parts: ['key', 'local-hosts'], wider: ['local-hosts'], file: OWN, line: 1 }],
+    })
+    const markdown = await impactOf(...folders, '--format', 'markdown')
+    expect(markdown.code).toBe(4)
+    expect(markdown.out).toContain('**Nothing is newly permitted, but more is let through.**\n\n- **local-hosts of provider own** lets more through\n\n')
+    expect(markdown.out).toContain('| changed: key, local-hosts | provider own | catalog/own.yaml:1 |\n')
+    expect((await impactOf(...folders, '--format', 'markdown', '--accept-wider')).out).toContain('more is let through, and that was accepted.**')
   })
 })
 

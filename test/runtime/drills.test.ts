@@ -320,6 +320,7 @@ describe('bailiwick drill --live', () => {
     const done = await live(...asked, '--yes')
     expect(done).toMatchObject({ code: 0, err: '' })
     const id = /^begun {5}(\S+) by Ada Adler; bundle [0-9a-f]{12}; it ends by itself at /m.exec(done.out)![1]!
+    expect(done.out.endsWith(`, or now with: bailiwick drill --live --end ${id} --url ${hand.url}\n`)).toBe(true)
     expect(await served()).toBe('eu-one')
     expect((await live('--list')).out).toMatch(new RegExp(`^${id}  provider=pretend-us  until \\S+  Ada Adler\n$`))
     expect(JSON.parse((await live('--list', '--format', 'json')).out)).toMatchObject({ drills: [{ id }] })
@@ -327,7 +328,30 @@ describe('bailiwick drill --live', () => {
     expect(await live('--end', id, '--author', 'Bo Brandt')).toMatchObject({ code: 0, out: expect.stringMatching(/^ended {5}\S+ \(provider=pretend-us\) at /) as string })
     expect(await served()).toBe('us-one')
     expect(await live('--list')).toMatchObject({ code: 0, out: 'No drill runs.\n' })
-    expect(await live('--end', id, '--author', 'Bo Brandt')).toMatchObject({ code: 4, err: expect.stringContaining('No drill of this id') as string })
+    expect(await live('--end', id, '--author', 'Bo Brandt')).toMatchObject({ code: 4, err: `bailiwick: no drill ${id} runs; bailiwick drill --live --list shows those that run.\n` })
+  })
+
+  it('says how to end it at the gateway that was meant', async () => {
+    const asked = ['drill', '--live', '--revoke', 'provider=pretend-us', '--for', '1m', '--author', 'Ada', '--yes', '--url', hand.url]
+    const data = await run([...asked, '--data', "Ada's own data"], { environment: { BAILIWICK_ADMIN_TOKEN: ADMIN_TOKEN } })
+    expect(data.out).toContain(` --url ${hand.url} --data 'Ada'\\''s own data'\n`)
+    // What the environment said it says to the next command too.
+    const said = await run(asked, { environment: { BAILIWICK_ADMIN_TOKEN: ADMIN_TOKEN, BAILIWICK_DATA: 'elsewhere' } })
+    expect(said.out).toMatch(/ --url \S+\n$/)
+  })
+
+  it.each<readonly [string, string, Readonly<Record<string, string>>, string | undefined]>([
+    ['USER', 'ada', { USER: 'ada', LOGNAME: 'bo' }, 'cy'], ['LOGNAME', 'bo', { USER: '', LOGNAME: 'bo' }, 'cy'], ['the system', 'cy', {}, 'cy'],
+  ])('is begun by the user of the machine, by %s', async (_, name, environment, user) => {
+    const said = await run(['drill', '--live', '--url', hand.url, '--revoke', 'provider=pretend-us', '--for', '1m', '--yes'], { environment: { BAILIWICK_ADMIN_TOKEN: ADMIN_TOKEN, ...environment }, ...(user !== undefined && { user }) })
+    expect(said.out).toMatch(new RegExp(`^begun {5}\\S+ by ${name};`, 'm'))
+    expect(recorded()).toMatchObject([{ author: name }])
+  })
+
+  it('is not begun by nobody', async () => {
+    const said = await run(['drill', '--live', '--url', hand.url, '--revoke', 'provider=pretend-us', '--for', '1m', '--yes'], { environment: { BAILIWICK_ADMIN_TOKEN: ADMIN_TOKEN } })
+    expect(said).toMatchObject({ code: 2, out: '', err: expect.stringContaining('--author NAME says who does this') as string })
+    expect(recorded()).toEqual([])
   })
 
   it('pretends a notice from a file, and says where it does not compile', async () => {
@@ -335,7 +359,9 @@ describe('bailiwick drill --live', () => {
     const yaml = policy('notice-us', rule('gone', 'forbid: { model: us/one }'), `{ from: ${day(1)}, until: ${day(8)}, timezone: UTC }`)
     const folder = folderOf({ 'good.yaml': yaml, 'bad.yaml': yaml.replace('forbid:', 'forbidd:') })
     const asked = ['--for', '90s', '--author', 'Ada', '--yes']
-    expect(await live('--from-directive', join(folder, 'bad.yaml'), ...asked)).toMatchObject({ code: 3, err: expect.stringMatching(/notice-us\.policy\.yaml:\d+:\d+: /) as string })
+    const bad = await live('--from-directive', join(folder, 'bad.yaml'), ...asked)
+    expect(bad).toMatchObject({ code: 3, err: expect.stringContaining(`\n${join(folder, 'bad.yaml')}:11:5: Unknown word forbidd`) as string })
+    expect(bad.err).not.toContain('notice-us.policy.yaml')
     expect(await served()).toBe('us-one')
     expect(await live('--from-directive', join(folder, 'good.yaml'), ...asked)).toMatchObject({ code: 0 })
     expect(await served()).toBe('eu-one')
