@@ -231,7 +231,6 @@ export function deploymentOf({ facts, fit, operations, ...named }: Described): D
     embeddingSpace: known('embedding-space') as string | undefined,
     timeouts: { ...DEFAULT_TIMEOUTS, ...fit.timeouts },
     processedIn: known('processed-in') as readonly string[] | undefined,
-    developerIn: known('developer-in') as string | undefined,
     hosting: known('hosting') as string | undefined,
     reports: reportsOf(fit.reports),
   }

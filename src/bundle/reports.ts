@@ -17,7 +17,7 @@ export function readReports(tree: Tree, reading: Reading): Partial<Reports> {
     if (other !== undefined) reading.refuse(at, 'same-word', `${key} and ${other} are one word of a server, which is read in any case of its letters`, 'keep one of them')
     written.set(plain, key)
     const country = value.kind === 'scalar' ? reading.country(value, false) : undefined
-    if (country !== undefined) countries.set(key, country)
+    if (country !== undefined) countries.set(key.trim().toLowerCase(), country)
   }
   return { ...(models && { models }), ...(header !== undefined && { region: { header: header.toLowerCase(), countries } }) }
 }

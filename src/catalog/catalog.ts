@@ -38,7 +38,7 @@ export type Price = { readonly input: number; readonly output: number; readonly 
 export type Reports = {
   /** Names it may answer under, `*` at the end for any ending; undefined: any that the catalog does not know as another model's. */
   readonly models: readonly string[] | undefined
-  /** The response header that names the place, in lower case; with what its words mean. A word that is not there is a mismatch. */
+  /** The response header that names the place, in lower case; with what its words, in lower case too, mean. A word that is not there is a mismatch. */
   readonly region: { readonly header: string; readonly countries: ReadonlyMap<string, string> } | undefined
 }
 
@@ -63,7 +63,6 @@ export type Deployment = {
   readonly timeouts: Timeouts
   /** As facts, repeated here for answers and records: undefined is unknown. */
   readonly processedIn: readonly string[] | undefined
-  readonly developerIn: string | undefined
   readonly hosting: string | undefined
   /** A provider that only pretends, for a first run; never beside a real one. */
   readonly rehearsal: boolean

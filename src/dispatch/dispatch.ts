@@ -45,9 +45,11 @@ export type Dispatch = {
   }
   /** The pool under the epoch in force now; undefined when the law is another one by now. */
   readonly renew: (pool: Pool) => Pool | undefined
+  /** Whether a deployment is set aside by now. */
+  readonly isSetAside: (deployment: string) => boolean
   /** What in a server's account of its own work does not agree with the facts; undefined when nothing does. */
   readonly attest: (deployment: Deployment, said: Said) => string | undefined
-  /** Told how every attempt went; undefined is success. */
+  /** Told once how an attempt went, when its answer has ended; undefined is success. */
   readonly noticed: (deployment: Deployment, failed: Failure | undefined) => void
   /** Told once, when a committed answer has ended. */
   readonly ended: (end: Ended) => void
@@ -127,7 +129,6 @@ export async function dispatch(d: Dispatch): Promise<Dispatched> {
     })
     if (what.step === 'end') break
     if (what.step === 'same') again = deployment
-    if (what.step === 'next' && others.length === 0) break
     if (what.afterMs >= left()) break
     if (!await waited(what.afterMs, d)) {
       last = LEFT
@@ -160,7 +161,7 @@ async function attempt(d: Dispatch, { began, pool, deployment, call, left, attem
   if (trial === undefined) return 'not-now'
   const timeouts = timeoutsOf(d, deployment)
   const opened = await open({
-    deployment, call: { ...call, mayLeave: () => pool.permit.covers(name, d.clock.now()) && d.renew(pool) !== undefined }, timeouts, left, trial, choices: d.choices, signal: d.signal, providers: d.providers, clock: d.clock, attest: d.attest,
+    deployment, call: { ...call, mayLeave: () => pool.permit.covers(name, d.clock.now()) && d.renew(pool) !== undefined && !d.isSetAside(name) }, timeouts, left, trial, choices: d.choices, signal: d.signal, providers: d.providers, clock: d.clock, attest: d.attest,
     // A whole answer shows nothing until it is finished, so patience is all there is; half of it is kept for another's try.
     wholeWithin: timeouts.whole ?? (isLast ? left() : left() / 2),
     ...(seam !== undefined && { splice: createSplice(seam) }),
@@ -172,7 +173,8 @@ async function attempt(d: Dispatch, { began, pool, deployment, call, left, attem
   })
   if (failed !== undefined && saysHealth(failed)) trial.report(failed)
   else if (failed !== undefined) trial.drop()
-  d.noticed(deployment, failed)
+  // How a stream went is known at its end.
+  if (opened.kind !== 'stream') d.noticed(deployment, failed)
   if (opened.kind === 'whole') {
     trial.report(undefined)
     d.ended({ outcome: 'answered', failure: undefined, usage: opened.answer.usage, pieces: 0, servedModel: opened.answer.model, deployments: [name], mismatch: undefined })
@@ -219,7 +221,7 @@ function follow(d: Dispatch, first: Source, { pool, attempts, left }: Following)
       const told = wrong === undefined ? why : mismatch(deployment.name, wrong)
       if (why === undefined || saysHealth(why)) trial.report(why)
       else trial.drop()
-      if (told !== undefined) d.noticed(deployment, told)
+      d.noticed(deployment, told)
       if (why === undefined || why.code === 'cancelled') return
       const at = attempts.findLastIndex(a => a.deployment === deployment.name)
       attempts[at] = { ...attempts[at]!, code: why.code, afterContent: true }

@@ -55,6 +55,13 @@ export type Opened =
   | { readonly kind: 'stream'; readonly source: Source }
   | { readonly kind: 'failed'; readonly failure: Failure }
 
+/** Nothing more is read from a source; an unread body would keep its connection. */
+export function leave({ attempt, rest }: Source, why: Failure): void {
+  attempt.release()
+  attempt.abort(why)
+  rest.return?.().catch(() => undefined)
+}
+
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024
 const HELD_BYTES_MAX = 1024 * 1024
 const SPACE = 0x20

@@ -8,7 +8,7 @@ import { envelopeOf, failure, type Failure } from '../failure.ts'
 import { DONE, errorEvent } from '../openai/sse.ts'
 import type { Clock } from '../ports.ts'
 import { failureOf } from '../provider/broken.ts'
-import type { Source } from './open.ts'
+import { leave, type Source } from './open.ts'
 
 export type StreamEnd = {
   readonly outcome: 'answered' | 'cut' | 'cancelled'
@@ -42,19 +42,15 @@ export function committedStream({ first, clock, left, hasLeft, rescue, over, end
   /** Whom the stream waits for: a caller who does not read says nothing about the provider. */
   let waitsFor: 'caller' | 'provider' = 'caller'
 
-  /** Nothing more is read from the source; an unread body would keep its connection. */
-  const leave = (why: Failure | undefined): void => {
-    const { attempt, rest } = source
-    attempt.signal.removeEventListener('abort', onAbort)
-    attempt.release()
+  const part = (why: Failure | undefined): void => {
+    source.attempt.signal.removeEventListener('abort', onAbort)
+    leave(source, failure('cancelled', 'The answer is over.'))
     over(source, why)
-    attempt.abort(failure('cancelled', 'The answer is over.'))
-    rest.return?.().catch(() => undefined)
   }
   const finish = (outcome: StreamEnd['outcome'], why: Failure | undefined): void => {
     if (isOver) return
     isOver = true
-    leave(why)
+    part(why)
     ended({ outcome, failure: why, source })
   }
   /** A caller may hang up, or let the deadline pass, while nobody is reading; the end is told all the same. */
@@ -96,6 +92,7 @@ export function committedStream({ first, clock, left, hasLeft, rescue, over, end
         unreadMs = clock.now() - given
       }
       while (!scanner.done) {
+        if (isOver) return undefined
         const asked = clock.now(), before = scanner.events
         const next = await waitForProvider(patience)
         const whole = next.done === true ? scanner.end() : scanner.feed(next.value)
@@ -135,7 +132,7 @@ export function committedStream({ first, clock, left, hasLeft, rescue, over, end
         }
         if (why.code === 'cancelled') return finish('cancelled', why)
         const broken = source
-        leave(why)
+        part(why)
         waitsFor = 'provider'
         const next = await rescue(broken, why)
         if (next === undefined) {

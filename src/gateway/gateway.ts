@@ -19,6 +19,9 @@ import type { Metrics } from './metrics.ts'
 /** A condition an operator must see until it ends: in readiness, in the log and as a metric. */
 export type Alarm = { readonly name: string; readonly message: string; readonly since: number }
 
+/** Before the name of a deployment whose provider refuses our key. */
+export const KEY_ALARM = 'key:'
+
 export type Parts = {
   readonly ports: Ports
   readonly providers: ProviderPort

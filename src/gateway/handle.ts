@@ -91,7 +91,7 @@ async function decideAndSend(gateway: Gateway, call: Call, before: readonly Atte
     },
     receivedAt: call.receivedAt, signal: call.signal, ended: ending.resolve,
     wishes: { timeouts: app.timeouts, onContentFilter: app.onContentFilter, mayRescue: app.streamRescue && decision.duties.rescue !== 'no' },
-    renew: pool => poolNow(gateway, pool, epoch), noticed: (deployment, why) => noticed(gateway, deployment, why),
+    renew: pool => poolNow(gateway, pool, epoch), isSetAside: name => gateway.quarantine.of(name) !== undefined, noticed: (deployment, why) => noticed(gateway, deployment, why),
     attest: (deployment, said) => attest(deployment, bundle.catalog, said),
   })
   if (sent.kind === 'stale') {
@@ -102,7 +102,9 @@ async function decideAndSend(gateway: Gateway, call: Call, before: readonly Atte
 
   // 5. The answer, and how it ended.
   const closed = ending.promise.then(ended => {
-    gateway.limits.spent(call.app, costOf(ended.usage ?? { input: call.needs.promptTokensAtLeast, output: ended.pieces }, sent.deployment.price))
+    // The usage is the last one's where others went on with the stream, and so is the price.
+    const { price } = bundle.catalog.byName.get(ended.deployments.at(-1)!)!
+    gateway.limits.spent(call.app, costOf(ended.usage ?? { input: call.needs.promptTokensAtLeast, output: ended.pieces }, price))
     return record.close({ ...outcomeOf(ended, sent), ...(duty.done.length > 0 && { duties: duty.done }) })
   })
   const headers = { ...duty.headers, ...answerHeaders(story, { ...sent, first: pooled.first }) }

@@ -13,7 +13,6 @@ import type { Operation } from '../policy/facts.ts'
 import { pull, type PullProgress } from '../provider/pull.ts'
 import type { Gateway } from './gateway.ts'
 import { isPast } from './is-past.ts'
-import { permittedProfiles, type PermittedProfile } from './profiles.ts'
 
 const ASK_EVERY_MS = 5_000
 const PULL_AGAIN_AFTER_MS = 600_000
@@ -29,7 +28,6 @@ type Gap = { readonly name: string; readonly operation: Operation; readonly perm
 /** The returned function looks at what has changed. True: the servers are to be asked now what they hold. An aborted signal ends what it began. */
 export function createLadder(gateway: Gateway, signal: AbortSignal): () => boolean {
   const { epochs, quarantine, ports: { clock, background } } = gateway
-  const profiles = permittedProfiles(gateway)
   let epoch: number | undefined
   let gaps: readonly Gap[] = []
   let askAt: number | undefined
@@ -42,7 +40,7 @@ export function createLadder(gateway: Gateway, signal: AbortSignal): () => boole
     if (current.number === epoch) return
     epoch = current.number
     const before = new Set(gaps.map(keyOf))
-    gaps = gapsIn(gateway, profiles())
+    gaps = gapsIn(gateway)
     if (gaps.length === 0) {
       askAt = undefined
       gateway.clear(ALARM)
@@ -51,7 +49,7 @@ export function createLadder(gateway: Gateway, signal: AbortSignal): () => boole
       gateway.raise(ALARM, inWords(gaps))
     }
     const { catalog } = current.bundle
-    const permitted = new Set(profiles().flatMap(p => p.permitted.map(d => d.name)))
+    const permitted = new Set(epochs.profiles().flatMap(p => p.permitted.map(d => d.name)))
     for (const { deployment, controller } of pulling.values()) {
       if (catalog.byName.get(deployment)?.pull !== true || !permitted.has(deployment)) controller.abort(failure('cancelled', 'Nobody may use the model any more.'))
     }
@@ -91,8 +89,8 @@ export function createLadder(gateway: Gateway, signal: AbortSignal): () => boole
 
 const keyOf = ({ name, operation }: Gap): string => `${operation} ${name}`
 
-function gapsIn({ epochs }: Gateway, profiles: readonly PermittedProfile[]): readonly Gap[] {
-  return profiles.flatMap(({ app, data, permitted }) => {
+function gapsIn({ epochs }: Gateway): readonly Gap[] {
+  return epochs.profiles().flatMap(({ app, data, permitted }) => {
     // Without a connection or a key, or beside what is real, it never could be asked: that is how it was set up, and no outage.
     const set = permitted.filter(d => ['not-held', 'not-answered', undefined].includes(epochs.connected(d)))
     const name = `${app} with ${data === 'unknown' ? 'data unknown' : data.join(', ')}`

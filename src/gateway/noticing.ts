@@ -2,13 +2,13 @@
 import type { Deployment } from '../catalog/catalog.ts'
 import type { Failure } from '../failure.ts'
 import { isKeyRefused, isWithdrawn } from '../provider/refusal.ts'
-import type { Gateway } from './gateway.ts'
+import { KEY_ALARM, type Gateway } from './gateway.ts'
 import { setAside } from './quarantining.ts'
 
 /** Told of every attempt; `undefined` is success. */
 export function noticed(gateway: Gateway, { name }: Deployment, failed: Failure | undefined): void {
   gateway.metrics.count('bailiwick_attempts_total', { deployment: name, code: failed?.code ?? 'ok' })
-  const alarm = `key:${name}`
+  const alarm = `${KEY_ALARM}${name}`
   if (failed === undefined) gateway.clear(alarm)
   else if (isKeyRefused(failed)) setAside(gateway, name, 'key-refused', `it answered ${failed.upstream?.code ?? failed.upstream?.status ?? 'so'}`)
   else if (failed.code === 'misconfigured') {

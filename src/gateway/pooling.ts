@@ -16,14 +16,15 @@ type Asked = { readonly epoch: Epoch; readonly decision: Decision & { readonly p
  */
 export async function poolFor(gateway: Gateway, call: Call, { epoch, decision }: Asked): Promise<PoolAnswer> {
   const { providers, breakers, epochs, ports: { clock } } = gateway
-  const { bundle } = epoch
+  const { bundle } = epoch, app = bundle.apps.get(call.app)!
   const build = (): PoolAnswer => buildPool({
-    operation: call.operation, needs: call.needs, decision, app: bundle.apps.get(call.app)!, bundle, epoch: epoch.number, connected: epochs.connected,
+    operation: call.operation, needs: call.needs, decision, app, bundle, epoch: epoch.number, connected: epochs.connected,
     health: name => healthOf(gateway, name), notBefore: name => breakers.notBefore(name), now: clock.now(),
   })
   const pooled = build()
   if (pooled.ok || pooled.probe === undefined) return pooled
-  const failed = await probe(pooled.probe, { providers, breakers, clock, requestId: call.requestId, signal: call.signal, attest: (d, said) => attest(d, bundle.catalog, said) })
+  const withinMs = call.receivedAt + (app.timeouts.total ?? pooled.probe.timeouts.total) - clock.now()
+  const failed = await probe(pooled.probe, { providers, breakers, clock, requestId: call.requestId, signal: call.signal, withinMs, attest: (d, said) => attest(d, bundle.catalog, said) })
   noticed(gateway, pooled.probe, failed)
   return failed === undefined || failed.code === 'refused_by_provider' ? build() : pooled
 }

@@ -15,7 +15,6 @@ import { attest } from '../provider/attestation.ts'
 import type { Gateway } from './gateway.ts'
 import { isPast } from './is-past.ts'
 import { noticed } from './noticing.ts'
-import { permittedProfiles, type PermittedProfile } from './profiles.ts'
 import { releaseByGateway } from './quarantining.ts'
 
 const PROBES_AT_ONCE_MAX = 4
@@ -31,12 +30,12 @@ type Reason = 'half-open' | 'set-aside' | 'warm-up'
 /** The returned function looks at what is due and begins it in the background. An aborted signal ends what it began. */
 export function createUpkeep(gateway: Gateway, signal: AbortSignal): () => void {
   const { epochs, breakers, quarantine, ports: { clock, background } } = gateway
-  const profiles = permittedProfiles(gateway)
   const probing = new Set<string>()
   const warmUps = warmUpsOf(gateway)
   /** When a withdrawn one is asked again, and until when one is left alone; in milliseconds since 1970. */
   const recheckAt = new Map<string, number>(), pausedUntil = new Map<string, number>()
-  let counted: readonly PermittedProfile[] | undefined
+  /** The epoch in which those in use were counted. */
+  let counted: number | undefined
   let inUse: readonly Deployment[] = []
 
   const isDueAgain = (deployment: Deployment, since: number, everyMs: number): boolean => {
@@ -76,10 +75,10 @@ export function createUpkeep(gateway: Gateway, signal: AbortSignal): () => void 
 
   return () => {
     if (signal.aborted) return
-    const now = profiles()
-    if (now !== counted) {
-      counted = now
-      inUse = [...new Set(now.flatMap(p => p.permitted))]
+    const { number } = epochs.current()
+    if (number !== counted) {
+      counted = number
+      inUse = [...new Set(epochs.profiles().flatMap(p => p.permitted))]
       const names = new Set(inUse.map(d => d.name))
       for (const times of [recheckAt, pausedUntil]) for (const name of times.keys()) if (!names.has(name)) times.delete(name)
     }

@@ -10,13 +10,14 @@ import { compile } from '../bundle/compile.ts'
 import { laidOver, layOver } from '../bundle/drilled.ts'
 import { parse, valueOf, type Tree } from '../bundle/parse.ts'
 import { printProblem } from '../bundle/problem.ts'
-import { failure, type Failure } from '../failure.ts'
+import type { Failure } from '../failure.ts'
 import { standingsNow } from '../gateway/coverage.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { compared, coverage, type Covered } from '../policy/coverage.ts'
 import type { Instant, Rule } from '../policy/rule.ts'
 import { inUtc } from '../policy/time.ts'
 import type { DirectiveEntry } from '../record/record.ts'
+import { readAuthor, readSigned, refuse, type Outcome, type Refused } from './changing.ts'
 import { sha256InHex } from './key.ts'
 
 /** The policies folder as text, and the bundle that was compiled of it. */
@@ -34,9 +35,6 @@ export type DirectivesPort = {
   history(): readonly DirectiveEntry[]
 }
 
-export type Refused = { readonly ok: false; readonly failure: Failure }
-export type Outcome = { readonly ok: true; readonly value: unknown } | Refused
-
 /** The text of a notice, read as if its file stood in the policies folder. */
 export type Notice = {
   readonly ok: true
@@ -49,12 +47,8 @@ export type Notice = {
 }
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
-const AUTHOR = /^[^\p{C}\p{Z}](?:[^\p{C}]{0,198}[^\p{C}\p{Z}])?$/u
 const UNNAMED = 'new'
 const fileNamed = (name: string): string => `directives/${name}.policy.yaml`
-
-export const refuse = (message: string, param?: string, status?: number): Refused =>
-  ({ ok: false, failure: failure('invalid_request', message, { ...(param !== undefined && { param }), ...(status !== undefined && { status }) }) })
 
 /** Every notice of the folder: in force, to come and ended; beside them those that were lifted here. */
 export async function listDirectives(gateway: Gateway, port: DirectivesPort): Promise<unknown> {
@@ -82,11 +76,13 @@ export async function listDirectives(gateway: Gateway, port: DirectivesPort): Pr
 
 /** With `confirm` as it was given with the effect: enacts the notice. Without: says what it would do. */
 export async function enactDirective(gateway: Gateway, port: DirectivesPort, body: Readonly<Record<string, unknown>>): Promise<Outcome> {
-  const { yaml, author, confirm, ...others } = body
+  const { yaml, author: written, confirm, ...others } = body
   const strange = Object.keys(others)[0]
   if (strange !== undefined) return refuse("The body takes 'yaml', 'author' and 'confirm' and nothing else.", strange.slice(0, 64))
   if (typeof yaml !== 'string' || yaml === '') return refuse("'yaml' must be the text of the notice.", 'body')
-  if (!isAuthor(author)) return refuse(WRONG_AUTHOR, 'author')
+  const signed = readAuthor(written)
+  if (!signed.ok) return signed
+  const { author } = signed
   if (confirm !== undefined && typeof confirm !== 'string') return refuse("'confirm' must be the text that the effect was shown with.", 'confirm')
 
   return port.alone(async (inForce, carryOut) => {
@@ -111,10 +107,9 @@ export async function enactDirective(gateway: Gateway, port: DirectivesPort, bod
 
 /** Takes a notice out of force at once, whoever wrote its file. */
 export async function liftDirective(gateway: Gateway, port: DirectivesPort, name: string, body: Readonly<Record<string, unknown>>): Promise<Outcome> {
-  const { author, ...others } = body
-  const strange = Object.keys(others)[0]
-  if (strange !== undefined) return refuse("The body takes 'author' and nothing else.", strange.slice(0, 64))
-  if (!isAuthor(author)) return refuse(WRONG_AUTHOR, 'author')
+  const signed = readSigned(body)
+  if (!signed.ok) return signed
+  const { author } = signed
 
   return port.alone(async (inForce, carryOut) => {
     const rule = inForce.bundle.rulebook.rules.find((r: Rule) => r.directive && r.policy === name)
@@ -160,9 +155,6 @@ export async function readNotice(yaml: string, inForce: Policies): Promise<Notic
 
 /** The test that stands beside a notice and goes with it: without the policy it is about, it would not be read. */
 export const testBeside = (file: string): string => file.replace(/\.policy\.yaml$/, '.test.yaml')
-
-export const WRONG_AUTHOR = "'author' must say who does this, in one line of at most 200 letters."
-export const isAuthor = (author: unknown): author is string => typeof author === 'string' && AUTHOR.test(author)
 
 type Done = Pick<DirectiveEntry, 'name' | 'action' | 'author'> & { readonly text: string; readonly before: Bundle; readonly after: Bundle }
 

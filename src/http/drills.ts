@@ -15,7 +15,8 @@ import { coverage, type Revocation, type StandingOf } from '../policy/coverage.t
 import type { Rule, Window } from '../policy/rule.ts'
 import { inUtc } from '../policy/time.ts'
 import type { DrillEntry } from '../record/record.ts'
-import { effectRows, isAuthor, readNotice, refuse, WRONG_AUTHOR, type Outcome, type Policies, type Refused } from './directives.ts'
+import { readAuthor, readSigned, refuse, type Outcome, type Refused } from './changing.ts'
+import { effectRows, readNotice, type Policies } from './directives.ts'
 import { sha256InHex } from './key.ts'
 
 /** `isRecorded` is false where an end could not be kept: it is the end all the same. */
@@ -27,11 +28,13 @@ export type DrillsPort = {
   inForce(): Policies
   /** Those that run, the oldest first. */
   running(): readonly Drill[]
-  /** Records a drill and lays it over. A failure has changed nothing. */
-  begin(drill: Drill): Promise<DrillDone>
+  /** Records a drill and lays it over, if the bundle in force is still the one that its effect was shown under. A failure has changed nothing. */
+  begin(drill: Drill, shownUnder: string): Promise<DrillDone>
   /** Takes a drill away; undefined when none of this id runs. */
   end(id: string, author: string): Promise<DrillDone | undefined>
 }
+
+export const NOT_AS_SHOWN = refuse('The confirmation is not for this drill and the policies and drills now in force; nothing was changed. Ask for the effect again.', 'confirm', 409)
 
 /** At once. */
 export const DRILLS_MAX = 8
@@ -71,20 +74,17 @@ export async function beginDrill(gateway: Gateway, port: DrillsPort, body: Reado
   if (confirm === undefined) {
     return { ok: true, value: { ...about, begun: false, 'for-seconds': seconds, until: inUtc(window.until), bundle: bundle.digest, confirm: digest, warnings: notice?.warnings ?? [] } }
   }
-  if (confirm !== digest) {
-    return refuse('The confirmation is not for this drill and the policies and drills now in force; nothing was changed. Ask for the effect again.', 'confirm', 409)
-  }
-  const begun = await port.begin({ id, what, author, window, rules, ...(yaml !== undefined && { digest: await sha256InHex(yaml) }) })
+  if (confirm !== digest) return NOT_AS_SHOWN
+  const begun = await port.begin({ id, what, author, window, rules, ...(yaml !== undefined && { digest: await sha256InHex(yaml) }) }, bundle.digest)
   if (!begun.ok) return begun
   return { ok: true, value: { ...about, begun: true, ...told(begun.entry) } }
 }
 
 /** Ends a drill before its time. */
 export async function endDrill(port: DrillsPort, id: string, body: Readonly<Record<string, unknown>>): Promise<Outcome> {
-  const { author, ...others } = body
-  const strange = Object.keys(others)[0]
-  if (strange !== undefined) return refuse("The body takes 'author' and nothing else.", strange.slice(0, 64))
-  if (!isAuthor(author)) return refuse(WRONG_AUTHOR, 'author')
+  const signed = readSigned(body)
+  if (!signed.ok) return signed
+  const { author } = signed
   const ended = await port.end(id, author)
   if (ended === undefined) return refuse('No drill of this id runs. GET /admin/drills lists those that do.', 'id', 404)
   return ended.ok ? { ok: true, value: { what: ended.entry.what, author, ...told(ended.entry), recorded: ended.isRecorded } } : ended
@@ -102,9 +102,10 @@ function readAsked(body: Readonly<Record<string, unknown>>): { readonly ok: true
   if (typeof seconds !== 'number' || !Number.isInteger(seconds) || seconds < 1 || seconds > DRILL_SECONDS_MAX) {
     return refuse(`'for-seconds' must say how long, in whole seconds from 1 to ${DRILL_SECONDS_MAX}.`, 'for-seconds')
   }
-  if (!isAuthor(author)) return refuse(WRONG_AUTHOR, 'author')
+  const signed = readAuthor(author)
+  if (!signed.ok) return signed
   if (confirm !== undefined && typeof confirm !== 'string') return refuse("'confirm' must be the text that the effect was shown with.", 'confirm')
-  return { ok: true, asked: { revoke, yaml, seconds, author, confirm } }
+  return { ok: true, asked: { revoke, yaml, seconds, author: signed.author, confirm } }
 }
 
 const isTexts = (value: unknown): value is readonly string[] => Array.isArray(value) && value.every(one => typeof one === 'string')

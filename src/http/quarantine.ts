@@ -2,7 +2,7 @@
 import type { Gateway } from '../gateway/gateway.ts'
 import { releaseByPerson } from '../gateway/quarantining.ts'
 import { inUtc } from '../policy/time.ts'
-import { isAuthor, refuse, WRONG_AUTHOR, type Outcome } from './directives.ts'
+import { readSigned, refuse, type Outcome } from './changing.ts'
 
 /** Every deployment that is set aside, the one that has been for longest first. */
 export function listQuarantine({ quarantine, breakers, epochs }: Gateway): { readonly quarantine: readonly object[] } {
@@ -19,10 +19,9 @@ export function listQuarantine({ quarantine, breakers, epochs }: Gateway): { rea
 
 /** Puts a deployment back, for whatever it was set aside. On record before it acts; what cannot be recorded changes nothing. */
 export async function releaseDeployment(gateway: Gateway, name: string, body: Readonly<Record<string, unknown>>): Promise<Outcome> {
-  const { author, ...others } = body
-  const strange = Object.keys(others)[0]
-  if (strange !== undefined) return refuse("The body takes 'author' and nothing else.", strange.slice(0, 64))
-  if (!isAuthor(author)) return refuse(WRONG_AUTHOR, 'author')
+  const signed = readSigned(body)
+  if (!signed.ok) return signed
+  const { author } = signed
   const what = gateway.quarantine.of(name)
   if (what === undefined) return refuse('No deployment of this name is set aside. GET /admin/quarantine lists those that are.', 'deployment', 404)
   const released = await releaseByPerson(gateway, what, author)

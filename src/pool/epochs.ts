@@ -61,20 +61,27 @@ export type Epochs = {
   refresh(cause: string): void
   /** The latest rebuilds, oldest first; bounded. */
   events(): readonly PoolEvent[]
-  /** For every registered app and what its prompts may carry: the deployments that it could be answered by now, the first choice first. */
+  /** For every registered app and what its prompts may carry: what the law leaves to it in the epoch in force, and what can be reached of that. */
   profiles(): readonly Profile[]
   readonly connected: Connected
   /** Why a deployment cannot be used now, whatever the law says; undefined when it can. */
   readonly unavailable: (deployment: Deployment) => string | undefined
 }
 
-export type Profile = { readonly app: string; readonly data: readonly string[] | 'unknown'; readonly available: readonly string[] }
+export type Profile = {
+  readonly app: string
+  readonly data: readonly string[] | 'unknown'
+  /** Both with the first choice first. Permitted is empty where the law leaves nothing. */
+  readonly permitted: readonly Deployment[]
+  readonly available: readonly string[]
+}
 
 const EVENTS_MAX = 200
 const PROFILES_TOLD_MAX = 100
 const TURNS_TOLD_MAX = 5
 
-type State = readonly (Profile & { readonly asked: Asked })[]
+type Law = Omit<Profile, 'available'> & { readonly asked: Asked }
+type State = readonly (Law & Profile)[]
 
 export function createEpochs(given: {
   readonly bundle: Bundle
@@ -88,20 +95,15 @@ export function createEpochs(given: {
   const events: PoolEvent[] = []
   let epoch: Epoch = { number: 1, bundle: given.bundle, since: clock.now(), law: 1 }
   let until = frameAt(epoch.bundle.rulebook, epoch.since).until
-  let state = stateOf(epoch.bundle, epoch.since, unavailable)
+  let state = reached(lawOf(epoch.bundle, epoch.since), epoch.bundle, unavailable)
 
-  const begin = (bundle: Bundle, cause: string, { isLawTheSame }: { readonly isLawTheSame: boolean }): void => {
-    const now = clock.now()
+  const begin = (bundle: Bundle, cause: string, { now, isLawTheSame }: { readonly now: number; readonly isLawTheSame: boolean }): void => {
     const before = state
     const number = epoch.number + 1
     epoch = { number, bundle, since: now, law: isLawTheSame ? epoch.law : number }
     until = frameAt(bundle.rulebook, now).until
-    state = stateOf(bundle, now, unavailable)
-    const profiles = difference(before, state, { bundle, now, unavailable })
-    const event: PoolEvent = {
-      epoch: number, at: inUtc(now), cause, bundle: bundle.digest,
-      profiles: profiles.slice(0, PROFILES_TOLD_MAX), more: Math.max(0, profiles.length - PROFILES_TOLD_MAX),
-    }
+    state = reached(isLawTheSame ? before : lawOf(bundle, now), bundle, unavailable)
+    const event: PoolEvent = { epoch: number, at: inUtc(now), cause, bundle: bundle.digest, ...difference(before, state, { bundle, now, unavailable, isLawTheSame }) }
     events.push(event)
     if (events.length > EVENTS_MAX) events.shift()
     rebuilt(event)
@@ -111,11 +113,15 @@ export function createEpochs(given: {
   return {
     connected, unavailable,
     current() {
-      if (hasTurned(clock.now())) begin(epoch.bundle, causeOfTime(epoch, clock.now()), { isLawTheSame: false })
+      const now = clock.now()
+      if (hasTurned(now)) begin(epoch.bundle, causeOfTime(epoch, now), { now, isLawTheSame: false })
       return epoch
     },
-    swap: (bundle, cause) => begin(bundle, cause, { isLawTheSame: false }),
-    refresh: cause => begin(epoch.bundle, cause, { isLawTheSame: !hasTurned(clock.now()) }),
+    swap: (bundle, cause) => begin(bundle, cause, { now: clock.now(), isLawTheSame: false }),
+    refresh(cause) {
+      const now = clock.now()
+      begin(epoch.bundle, cause, { now, isLawTheSame: !hasTurned(now) })
+    },
     events: () => events,
     profiles: () => state,
   }
@@ -129,31 +135,38 @@ function causeOfTime({ bundle: { rulebook }, since }: Epoch, now: number): strin
   return `time: ${told.join(', ')}${turns.length > told.length ? ` and ${turns.length - told.length} more` : ''}`
 }
 
-/** What each registered class may use and reach. */
-function stateOf(bundle: Bundle, now: number, unavailable: (deployment: Deployment) => string | undefined): State {
-  const out = new Map(bundle.catalog.deployments.map(d => [d.name, unavailable(d) === undefined]))
-  return registeredClasses(bundle.rulebook).map(({ app, data, asked }) => (
-    { app, data, asked, available: decide(bundle.rulebook, asked, now).permitted.filter(name => out.get(name) === true) }))
+/** What each registered class may use. */
+const lawOf = ({ rulebook, catalog }: Bundle, now: number): readonly Law[] => registeredClasses(rulebook).map(({ app, data, asked }) => (
+  { app, data, asked, permitted: decide(rulebook, asked, now).permitted.map(name => catalog.byName.get(name)!) }))
+
+/** The same with what can be reached of it. */
+function reached(law: readonly Law[], { catalog }: Bundle, unavailable: (deployment: Deployment) => string | undefined): State {
+  const there = new Set(catalog.deployments.filter(d => unavailable(d) === undefined))
+  return law.map(({ app, data, asked, permitted }) => ({ app, data, asked, permitted, available: permitted.filter(d => there.has(d)).map(d => d.name) }))
 }
 
-type Now = { readonly bundle: Bundle; readonly now: number; readonly unavailable: (deployment: Deployment) => string | undefined }
+type Now = { readonly bundle: Bundle; readonly now: number; readonly unavailable: (deployment: Deployment) => string | undefined; readonly isLawTheSame: boolean }
 
-function difference(before: State, after: State, now: Now): readonly ProfileChange[] {
+function difference(then: State, after: State, about: Now): Pick<PoolEvent, 'profiles' | 'more'> {
   const keyOf = ({ app, data }: Profile): string => JSON.stringify([app, data])
-  const was = new Map(before.map(p => [keyOf(p), p])), is = new Map(after.map(p => [keyOf(p), p]))
-  return [...new Map([...was, ...is])].flatMap(([key, { app, data, asked }]): readonly ProfileChange[] => {
+  const was = new Map(then.map(p => [keyOf(p), p])), is = new Map(after.map(p => [keyOf(p), p]))
+  const changed = [...new Map([...was, ...is])].flatMap(([key, { app, data, asked }]) => {
     const had = was.get(key)?.available ?? [], has = is.get(key)?.available ?? []
-    const added = has.filter(name => !had.includes(name))
-    const gone = had.filter(name => !has.includes(name))
+    const before = new Set(had), now = new Set(has)
+    const added = has.filter(name => !before.has(name)), gone = had.filter(name => !now.has(name))
     const isPromoted = has[0] !== undefined && had[0] !== has[0]
-    if (added.length === 0 && gone.length === 0 && !isPromoted) return []
-    const removed = gone.length === 0 ? [] : whyGone(gone, asked, now)
-    return [{ app, data, added, removed, ...(isPromoted && { promoted: has[0]! }), left: has.length }]
+    return added.length === 0 && gone.length === 0 && !isPromoted ? [] : [{ app, data, asked, added, gone, left: has.length, ...(isPromoted && { promoted: has[0]! }) }]
   })
+  return {
+    // Why is worked out for those that are told: it takes longer than all the rest.
+    profiles: changed.slice(0, PROFILES_TOLD_MAX).map(({ asked, gone, ...change }) => ({ ...change, removed: gone.length === 0 ? [] : whyGone(gone, asked, about) })),
+    more: Math.max(0, changed.length - PROFILES_TOLD_MAX),
+  }
 }
 
-function whyGone(gone: readonly string[], asked: Asked, { bundle, now, unavailable }: Now): ProfileChange['removed'] {
-  const rows = explain(bundle.rulebook, asked, now).deployments
+/** Under the same law nothing but what can be reached has changed. */
+function whyGone(gone: readonly string[], asked: Asked, { bundle, now, unavailable, isLawTheSame }: Now): ProfileChange['removed'] {
+  const rows = isLawTheSame ? [] : explain(bundle.rulebook, asked, now).deployments
   return gone.map(deployment => {
     const row = rows.find(r => r.deployment === deployment)
     const listed = bundle.catalog.byName.get(deployment)

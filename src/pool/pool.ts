@@ -11,8 +11,9 @@ import { failure, type Failure } from '../failure.ts'
 import type { Needs } from '../openai/request.ts'
 import type { Decision, Permit } from '../policy/decide.ts'
 import type { Operation } from '../policy/facts.ts'
+import type { Rulebook } from '../policy/rule.ts'
 import type { Connected } from './epochs.ts'
-import { readPreferences } from './preferences.ts'
+import { readPreferences, type Preferences } from './preferences.ts'
 
 let make: (members: readonly Deployment[], permit: Permit, epoch: number) => Pool
 
@@ -116,8 +117,7 @@ export function buildPool(q: PoolQuestion): PoolAnswer {
   }
 
   // 2. The caller may ask for less.
-  const facts = new Map(rulebook.deployments.map(d => [d.name, d.facts]))
-  const accepted = wanted.filter(d => read.preferences.accepts(d, facts.get(d.name)!))
+  const accepted = q.needs.preferences === undefined ? wanted : acceptedBy(read.preferences, wanted, rulebook)
   if (accepted.length === 0) return refuse(failure('invalid_request', "No permitted deployment satisfies the request's own 'provider' preferences.", { param: 'provider' }))
   const preferred = accepted.map((d, i) => ({ d, i, rank: read.preferences.rank(d) })).sort((a, b) => (a.rank === b.rank ? a.i - b.i : a.rank - b.rank)).map(x => x.d)
 
@@ -140,6 +140,11 @@ export function buildPool(q: PoolQuestion): PoolAnswer {
   const chosen = (read.preferences.fallbacks ? fit : fit.slice(0, 1)).map(d => ({ d, health: q.health(d.name) })).filter(u => u.health !== 'out')
   if (chosen.some(u => u.health === 'well')) return { ok: true, pool: make(chosen.map(u => u.d), q.decision.permit, q.epoch), first: fit[0]! }
   return { ok: false, failure: unavailable(soonest(fit, q)), ...(chosen[0] !== undefined && { probe: chosen[0].d }) }
+}
+
+function acceptedBy({ accepts }: Preferences, wanted: readonly Deployment[], rulebook: Rulebook): readonly Deployment[] {
+  const facts = new Map(rulebook.deployments.map(d => [d.name, d.facts]))
+  return wanted.filter(d => accepts(d, facts.get(d.name)!))
 }
 
 /** Milliseconds until the first of these may be tried again, within bounds that make sense to a caller. */

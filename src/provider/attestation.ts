@@ -32,7 +32,7 @@ function otherRegion({ reports, processedIn }: Deployment, headers: Readonly<Rec
   const { header, countries } = reports.region
   const word = headers[header]?.trim().toLowerCase() ?? ''
   if (word === '') return undefined
-  const country = withPlainKeys(countries).get(word)
+  const country = countries.get(word)
   if (country !== undefined) return outside(country, processedIn)
   return PLACE_WORD.test(word) ? `it names the region '${word}', which the catalog does not list` : 'it names a region that the catalog does not list'
 }
@@ -81,17 +81,6 @@ const plainModel = (name: string): string => name.toLowerCase().replace(/:latest
 
 const isNamed = (served: string, written: string): boolean =>
   (written.endsWith('*') ? served.startsWith(written.slice(0, -1).toLowerCase()) : served === plainModel(written))
-
-const plainKeys = new WeakMap<ReadonlyMap<string, string>, ReadonlyMap<string, string>>()
-
-/** The words of a region header in lower case, made once. */
-function withPlainKeys(countries: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
-  const known = plainKeys.get(countries)
-  if (known !== undefined) return known
-  const plain = new Map([...countries].map(([word, country]) => [word.trim().toLowerCase(), country]))
-  plainKeys.set(countries, plain)
-  return plain
-}
 
 const names = new WeakMap<Catalog, ReadonlyMap<string, ReadonlySet<string>>>()
 

@@ -10,7 +10,7 @@ import type { Bundle } from '../bundle/bundle.ts'
 import { withDrills, type Drill } from '../bundle/drilled.ts'
 import { failure } from '../failure.ts'
 import type { Gateway } from '../gateway/gateway.ts'
-import { DRILLS_MAX, type DrillDone, type DrillsPort } from '../http/drills.ts'
+import { DRILLS_MAX, NOT_AS_SHOWN, type DrillDone, type DrillsPort } from '../http/drills.ts'
 import { inUtc } from '../policy/time.ts'
 import type { DrillEntry } from '../record/record.ts'
 import type { Watching } from './node-watch.ts'
@@ -58,10 +58,13 @@ export function createDrills(gateway: Gateway): Drills {
     try {
       await watching.again(`drill over: ${causeOf(drill)}`)
     } catch (error) {
-      // Its rules are in force until the law is put in force anew or its time is over, and whoever wants it out may ask again.
-      if (clock.now() < drill.window.until) running.set(drill.id, drill)
       log('error', 'drill-not-ended', { id: drill.id, error: error instanceof Error ? error.name : typeof error })
-      return { ok: false, failure: failure('internal_error', `The drill could not be taken away. It ends by itself at ${inUtc(drill.window.until)}; ask again to end it before.`) }
+      // Before its time its rules are in force until the law is put in force anew, and whoever wants it out may ask again.
+      // After it they have ended by themselves.
+      if (clock.now() < drill.window.until) {
+        running.set(drill.id, drill)
+        return { ok: false, failure: failure('internal_error', `The drill could not be taken away. It ends by itself at ${inUtc(drill.window.until)}; ask again to end it before.`) }
+      }
     }
     forget(drill.id)
     tell(drill, entry)
@@ -80,30 +83,27 @@ export function createDrills(gateway: Gateway): Drills {
     port: watching => ({
       inForce: () => watching.inForce(),
       running: () => [...running.values()],
-      async begin(drill) {
-        // One at a time, and under one law, so that the entry says what comes into force.
-        const begun = await watching.alone(async ({ bundle }): Promise<DrillDone> => {
-          if (running.size >= DRILLS_MAX) return { ok: false, failure: failure('invalid_request', `There are ${DRILLS_MAX} drills already, the most at once.`, { status: 409 }) }
-          const drilled = await withDrills(bundle, [...running.values(), drill])
-          const entry = entryFor(drill, { action: 'begin', author: drill.author, bundle: drilled.digest })
-          if (!await gateway.keep(entry)) return { ok: false, failure: failure('cannot_record', 'The drill cannot be recorded, so it does not begin.', { retryAfterMs: RETRY_AFTER_MS }) }
-          running.set(drill.id, drill)
-          return { ok: true, entry, isRecorded: true }
-        })
-        if (!begun.ok) return begun
+      // One at a time, and under one law: what was shown is what begins, and the entry says what comes into force.
+      begin: (drill, shownUnder) => watching.alone(async (inForce, put): Promise<DrillDone> => {
+        if (gateway.epochs.current().bundle.digest !== shownUnder) return NOT_AS_SHOWN
+        if (running.size >= DRILLS_MAX) return { ok: false, failure: failure('invalid_request', `There are ${DRILLS_MAX} drills already, the most at once.`, { status: 409 }) }
+        const drilled = await withDrills(inForce.bundle, [...running.values(), drill])
+        const entry = entryFor(drill, { action: 'begin', author: drill.author, bundle: drilled.digest })
+        if (!await gateway.keep(entry)) return { ok: false, failure: failure('cannot_record', 'The drill cannot be recorded, so it does not begin.', { retryAfterMs: RETRY_AFTER_MS }) }
+        running.set(drill.id, drill)
         endInTime(watching, drill)
-        tell(drill, begun.entry)
+        tell(drill, entry)
         try {
-          await watching.again(`drill: ${causeOf(drill)}`)
+          await put(inForce, `drill: ${causeOf(drill)}`)
         } catch (error) {
           forget(drill.id)
-          const entry = entryFor(drill, { action: 'end', author: drill.author, ended: 'asked', bundle: begun.entry.previousBundle })
-          tell(drill, entry)
-          await gateway.keep(entry)
+          const over = entryFor(drill, { action: 'end', author: drill.author, ended: 'asked', bundle: entry.previousBundle })
+          tell(drill, over)
+          await gateway.keep(over)
           return { ok: false, failure: failure('internal_error', 'The drill could not be laid over the policies, so it does not begin.', { cause: error }) }
         }
-        return begun
-      },
+        return { ok: true, entry, isRecorded: true }
+      }),
       async end(id, author) {
         const drill = running.get(id)
         return drill && end(watching, drill, { author, ended: 'asked' })

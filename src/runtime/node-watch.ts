@@ -10,6 +10,7 @@ import { compile } from '../bundle/compile.ts'
 import type { Problem } from '../bundle/problem.ts'
 import { failure } from '../failure.ts'
 import type { Gateway } from '../gateway/gateway.ts'
+import { putInForce } from '../gateway/in-force.ts'
 import { createLadder } from '../gateway/ladder.ts'
 import { createUpkeep } from '../gateway/upkeep.ts'
 import type { Policies } from '../http/directives.ts'
@@ -86,12 +87,10 @@ export function watch({ gateway, connections, folder, overlay, ...begun }: Watch
     complaint = undefined
     gateway.clear(ALARM)
   }
-  const putInForce = async (next: Bundle, cause: string): Promise<void> => {
-    const wired = await connections.wire(next)
-    const laidOver = await overlay(wired)
+  const changeTo = async (next: Bundle, cause: string): Promise<void> => {
+    const laidOver = await overlay(await connections.wire(next))
     if (hasEnded) return
-    gateway.epochs.swap(laidOver, cause)
-    gateway.breakers.keep(new Set(wired.catalog.deployments.map(d => d.name)))
+    putInForce(gateway, laidOver, cause)
   }
 
   const reload = async (): Promise<void> => {
@@ -122,7 +121,7 @@ export function watch({ gateway, connections, folder, overlay, ...begun }: Watch
     }
     // A changed test changes the text and nothing that is in force.
     if (compiled.bundle.digest !== bundle.digest) {
-      await putInForce(compiled.bundle, 'policies changed')
+      await changeTo(compiled.bundle, 'policies changed')
       bundle = compiled.bundle
       discoveryDueAt = clock.now()
     }
@@ -146,7 +145,7 @@ export function watch({ gateway, connections, folder, overlay, ...begun }: Watch
       gateway.epochs.current()
       discover()
       if (!hasFound) return
-      await putInForce(bundle, 'discovery')
+      await changeTo(bundle, 'discovery')
       hasFound = false
     } catch (error) {
       // A fault of ours or of the machine: nothing was put in force, so it is tried again at the next tick.
@@ -172,13 +171,13 @@ export function watch({ gateway, connections, folder, overlay, ...begun }: Watch
   return {
     inForce: () => ({ sources, bundle }),
     alone: work => inTurn(() => work({ sources, bundle }, async (next, cause) => {
-      await putInForce(next.bundle, cause)
+      await changeTo(next.bundle, cause)
       sources = next.sources
       bundle = next.bundle
       waiting = undefined
       discoveryDueAt = clock.now()
     })),
-    again: cause => inTurn(() => putInForce(bundle, cause)),
+    again: cause => inTurn(() => changeTo(bundle, cause)),
     end() {
       hasEnded = true
       clearInterval(timer)

@@ -194,7 +194,7 @@ describe('facts of deployments', () => {
     const bundle = await bundleChanged(catalog(
       'reports: { model: large-5-*, region: { header: X-Served-From, means: { eu-central-1: DE, EU-North-1: SE } } }\n',
       '', '    reports: { model: [small, tiny-*] }\n', '    reports: { region: { header: x-geo, means: { us: US } } }\n'))
-    const inherited = { header: 'x-served-from', countries: new Map([['eu-central-1', 'DE'], ['EU-North-1', 'SE']]) }
+    const inherited = { header: 'x-served-from', countries: new Map([['eu-central-1', 'DE'], ['eu-north-1', 'SE']]) }
     expect(['d0', 'd1', 'd2'].map(name => listed(bundle, name).reports)).toEqual([
       { models: ['large-5-*'], region: inherited }, { models: ['small', 'tiny-*'], region: inherited },
       { models: ['large-5-*'], region: { header: 'x-geo', countries: new Map([['us', 'US']]) } },
@@ -350,7 +350,7 @@ deployments:
     ])
     expect(extended.rulebook.deployments.map(d => d.name)).toEqual(extended.catalog.deployments.map(d => d.name))
     expect(extended.catalog.byName.get('local:qwen3:8b')).toMatchObject({
-      connection: { dialect: 'ollama', baseUrl: 'http://127.0.0.1:11434' }, context: 32_768, can: ['tools'], operations: ['chat', 'completion'], hosting: 'local', developerIn: undefined,
+      connection: { dialect: 'ollama', baseUrl: 'http://127.0.0.1:11434' }, context: 32_768, can: ['tools'], operations: ['chat', 'completion'], hosting: 'local',
       localHosts: ['gpu.example.internal'], reports: { models: ['a:*', 'qwen3:*'], region: undefined }, pull: false,
     })
     expect(extended.catalog.byName.get('local-a')!.pull).toBe(true)

@@ -40,7 +40,7 @@ async function run({
   const ports = scripted(script), ended: Ended[] = [], reports: Ran['reports'] = [], noticed: Ran['noticed'] = []
   const sent = await dispatch({
     pool: built.pool, choices, call: { operation: 'chat', stream, body: new TextEncoder().encode(JSON.stringify(body)), requestId: 'r' }, receivedAt: start, signal, clock, renew, attest, before,
-    random: () => 1, wishes: { timeouts: {}, onContentFilter: 'return', mayRescue: true, ...wishes },
+    random: () => 1, isSetAside: () => false, wishes: { timeouts: {}, onContentFilter: 'return', mayRescue: true, ...wishes },
     providers: ports, breakers: {
       mayTry: () => true, state: () => 'closed', notBefore: () => undefined, keep: () => undefined,
       begin: d => ({ report: f => { reports.push([d, f?.code]) }, drop: () => undefined }),

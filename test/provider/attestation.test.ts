@@ -4,7 +4,7 @@ import { attest, type Said } from '../../src/provider/attestation.ts'
 import { deployment } from './support.ts'
 
 const HEADER = 'x-ms-region'
-const REGION: NonNullable<Reports['region']> = { header: HEADER, countries: new Map([['swedencentral', 'SE'], ['East US', 'US'], ['canadaeast', 'CA-QC'], ['canada', 'CA']]) }
+const REGION: NonNullable<Reports['region']> = { header: HEADER, countries: new Map([['swedencentral', 'SE'], ['east us', 'US'], ['canadaeast', 'CA-QC'], ['canada', 'CA']]) }
 
 type Given = Partial<Pick<Deployment, 'name' | 'model' | 'upstreamModel' | 'processedIn'>> & Partial<Reports>
 const placed = ({ models, region, ...more }: Given): Deployment =>

@@ -70,7 +70,7 @@ export function deployment(baseUrl: string, more: Partial<Deployment> & { readon
   return {
     name: 'test-deployment', model: 'asked', provider: 'test', upstreamModel: 'served', connection: { dialect, baseUrl, key }, operations: ['chat'],
     context: undefined, maxOutput: undefined, can: [], price: undefined, embeddingSpace: undefined, quality: undefined, timeouts: DEFAULT_TIMEOUTS,
-    processedIn: undefined, developerIn: undefined, hosting: undefined, rehearsal: false, discovered: false, pull: false, reports: undefined, localHosts: [], ...rest,
+    processedIn: undefined, hosting: undefined, rehearsal: false, discovered: false, pull: false, reports: undefined, localHosts: [], ...rest,
   }
 }
 

@@ -208,10 +208,11 @@ describe('a drill at a running gateway', () => {
   })
 
   it('that cannot be laid over the policies has not begun, and one that cannot be taken away says so and may be asked again', async () => {
-    const broken = hand.drills.port({ ...hand.watching, again: () => Promise.reject(new Error('a test')) })
+    const no = (): Promise<never> => Promise.reject(new Error('a test'))
+    const broken = hand.drills.port({ ...hand.watching, again: no, alone: work => hand.watching.alone(inForce => work(inForce, no)) })
     const now = Date.now(), window = { from: now, until: now + 60_000 }
     const drill = { id: 'd-1', what: US, author: 'Ada', window, rules: rulesOfDrill({ id: 'd-1', revocations: [{ fact: 'provider', value: 'pretend-us' }], notice: [], window }) }
-    expect(await broken.begin(drill)).toMatchObject({ ok: false, failure: { code: 'internal_error' } })
+    expect(await broken.begin(drill, hand.gateway.epochs.current().bundle.digest)).toMatchObject({ ok: false, failure: { code: 'internal_error' } })
     expect([await served(), alarm(), broken.running()]).toEqual(['us-one', undefined, []])
     expect(recorded()).toMatchObject([{ action: 'begin' }, { action: 'end' }])
 
