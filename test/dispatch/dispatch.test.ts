@@ -448,6 +448,15 @@ describe('never under a law that has passed', () => {
     expect(sent).toMatchObject({ kind: 'stale', attempts: [{ deployment: 'a', code: 'overtaken' }] })
     expect(reports).toEqual([])
   })
+  test('the same where there is nobody else to ask: it is decided anew and not unavailable', async () => {
+    let isOld = false
+    const slow: Behaviour = (call, signal) => {
+      isOld = true
+      return failing('overtaken')(call, signal)
+    }
+    const { sent } = await run({ body: alone, renew: pool => (isOld ? undefined : pool), script: { a: slow } })
+    expect(sent).toMatchObject({ kind: 'stale', attempts: [{ code: 'overtaken' }] })
+  })
   test('who was overtaken by the law was not asked, and can be under the new one; who failed is not asked again', async () => {
     const overtaken: Attempt = { deployment: 'a', epoch: 1, at: START, code: 'overtaken', ms: 1 }
     expect(tried((await run({ before: [overtaken], script: { a: whole('a') } })).ports)).toEqual(['a'])
