@@ -21,13 +21,13 @@ const bundle: Promise<Bundle> = bundleOf({
 
 type Setup = {
   stream?: boolean; bundle?: Promise<Bundle>; start?: number; script: Record<string, Behaviour>; renew?: (pool: Pool) => Pool | undefined; choices?: number
-  signal?: AbortSignal; clock?: FakeClock; wishes?: Partial<Dispatch['wishes']>; body?: Record<string, unknown>; attest?: Dispatch['attest']; before?: readonly Attempt[]
+  signal?: AbortSignal; clock?: FakeClock; wishes?: Partial<Dispatch['wishes']>; body?: Record<string, unknown>; attest?: Dispatch['attest']; isSetAside?: Dispatch['isSetAside']; before?: readonly Attempt[]
 }
 type Ran = { sent: Dispatched; ports: Scripted; ended: Ended[]; reports: [string, Failure['code'] | undefined][]; noticed: [string, Failure['code'] | undefined][]; clock: FakeClock }
 
 async function run({
   stream = false, bundle: given = bundle, start = START, script, renew = pool => pool, choices = 1, signal = new AbortController().signal, clock = fakeClock(start),
-  wishes = {}, body: more = {}, attest = () => undefined, before = [],
+  wishes = {}, body: more = {}, attest = () => undefined, isSetAside = () => false, before = [],
 }: Setup): Promise<Ran> {
   const b = await given
   const body = { model: 'auto', messages: [{ role: 'user', content: 'x' }], stream, ...more }
@@ -40,7 +40,7 @@ async function run({
   const ports = scripted(script), ended: Ended[] = [], reports: Ran['reports'] = [], noticed: Ran['noticed'] = []
   const sent = await dispatch({
     pool: built.pool, choices, call: { operation: 'chat', stream, body: new TextEncoder().encode(JSON.stringify(body)), requestId: 'r' }, receivedAt: start, signal, clock, renew, attest, before,
-    random: () => 1, isSetAside: () => false, wishes: { timeouts: {}, onContentFilter: 'return', mayRescue: true, ...wishes },
+    random: () => 1, isSetAside, wishes: { timeouts: {}, onContentFilter: 'return', mayRescue: true, ...wishes },
     providers: ports, breakers: {
       mayTry: () => true, state: () => 'closed', notBefore: () => undefined, keep: () => undefined,
       begin: d => ({ report: f => { reports.push([d, f?.code]) }, drop: () => undefined }),
@@ -237,6 +237,12 @@ describe('streams', () => {
     expect(got).toContain('"content":"Hel"')
     expect(got.endsWith('data: [DONE]\n\n')).toBe(true)
     expect(ended).toEqual([{ outcome: 'answered', failure: undefined, usage: undefined, pieces: 2, servedModel: 'served', deployments: ['a'], mismatch: undefined }])
+  })
+  test('how a stream went is told once, at its end', async () => {
+    const { sent, noticed } = await run({ stream: true, wishes: { mayRescue: false }, script: { a: streamed(['par'], [new Error('reset')]) } })
+    expect(noticed).toEqual([])
+    await read(sent)
+    expect(noticed).toEqual([['a', 'unreachable']])
   })
   test('a stream that dies before its first content is invisible: the next one answers whole', async () => {
     const { sent, ports } = await run({ stream: true, script: { a: streamed([], [new Error('reset')]), b: streamed(['ok']) } })
@@ -447,6 +453,17 @@ describe('never under a law that has passed', () => {
     expect(tried(ports)).toEqual(['a'])
     expect(sent).toMatchObject({ kind: 'stale', attempts: [{ deployment: 'a', code: 'overtaken' }] })
     expect(reports).toEqual([])
+  })
+  test('what was set aside while the connection was made keeps the request back, and the next is asked', async () => {
+    let isAside = false
+    const slow: Behaviour = (call, signal) => {
+      expect(call.mayLeave?.()).toBe(true)
+      isAside = true
+      return call.mayLeave?.() === false ? failing('overtaken')(call, signal) : whole('sent to what was set aside')(call, signal)
+    }
+    const { sent, ports } = await run({ isSetAside: name => name === 'a' && isAside, renew: pool => (isAside ? pool.narrowed(m => m.name !== 'a', 2) : pool), script: { a: slow, b: whole('b') } })
+    expect(tried(ports)).toEqual(['a', 'b'])
+    expect(sent).toMatchObject({ kind: 'whole', deployment: { name: 'b' } })
   })
   test('the same where there is nobody else to ask: it is decided anew and not unavailable', async () => {
     let isOld = false
