@@ -27,6 +27,11 @@ export type Breakers = {
   state(deployment: string): BreakerState
   /** Milliseconds since 1970 from which a trial may begin; undefined where nothing is to be waited for but a probe under way. */
   notBefore(deployment: string): number | undefined
+  /**
+   * Somebody else's word about one of which nothing bad is known here; any other stays as it is. failing: it opens, as enough
+   * failures would have opened it. unproven: it is half-open, and the next trial decides.
+   */
+  doubt(deployment: string, how: 'failing' | 'unproven'): void
   /** Forgets the deployments that are not among these. */
   keep(deployments: ReadonlySet<string>): void
 }

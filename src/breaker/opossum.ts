@@ -48,6 +48,7 @@ export function createBreakers(given: Partial<BreakerSettings> = {}): MakeBreake
       begin: deployment => (known.get(deployment) ?? make(deployment)).begin(),
       state: deployment => known.get(deployment)?.state() ?? 'closed',
       notBefore: deployment => known.get(deployment)?.notBefore(),
+      doubt: (deployment, how) => (known.get(deployment) ?? make(deployment)).doubt(how),
       keep(deployments) {
         for (const deployment of known.keys()) if (!deployments.has(deployment)) known.delete(deployment)
       },
@@ -60,6 +61,7 @@ type Breaker = {
   begin(): Trial | undefined
   state(): BreakerState
   notBefore(): number | undefined
+  doubt(how: 'failing' | 'unproven'): void
 }
 
 function createBreaker(settings: BreakerSettings, clock: SteadyClock, changed: (from: BreakerChange['from'], to: BreakerChange['to']) => void): Breaker {
@@ -133,6 +135,13 @@ function createBreaker(settings: BreakerSettings, clock: SteadyClock, changed: (
       const opensAt = state() === 'open' ? openedAt + settings.resetMs : 0
       const at = Math.max(opensAt, busyUntil ?? 0)
       return at > clock.now() ? clock.toWallClock(at) : undefined
+    },
+    doubt(how) {
+      if (state() !== 'closed') return
+      if (how === 'unproven') circuit = createCircuit('half-open', settings)
+      else circuit.open()
+      openedAt = clock.now()
+      changed('closed', circuit.state())
     },
   }
 }

@@ -12,6 +12,8 @@ export type ServeOptions = {
   readonly data: string
   /** The country where the records are kept; undefined when nobody said. */
   readonly place: string | undefined
+  /** The file in which gateways of this machine tell each other their news; undefined for one that stands alone. */
+  readonly state: string | undefined
   /** Undefined: the one kept in the data folder, made at first start. */
   readonly adminToken: string | undefined
   /** Bytes; undefined takes the gateway's own bound. */

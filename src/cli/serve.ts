@@ -18,11 +18,14 @@ export const serve: Command = {
     policies: { value: 'DIR', variable: 'BAILIWICK_POLICIES', says: 'The policies; ./policies unless given' },
     data: { value: 'DIR', variable: 'BAILIWICK_DATA', says: 'Records and the admin token; ./.bailiwick unless given' },
     place: { value: 'COUNTRY', variable: 'BAILIWICK_PLACE', says: 'The country where the records are kept, such as FR' },
+    state: { value: 'FILE', variable: 'BAILIWICK_STATE', says: 'Where gateways of this machine tell each other which deployments fail or are set aside' },
     'body-limit': { value: 'BYTES', variable: 'BAILIWICK_BODY_LIMIT', says: 'The largest request body' },
   },
   async run({ options }, host) {
     const place = options['place']
     if (place !== undefined && !isCountry(place)) throw new UsageError(`--place is an ISO country code such as FR, not '${place}'.`)
+    const state = options['state']
+    if (state?.includes('://') === true) throw new UsageError(`--state is a file on this machine, not '${state}'.`)
     const bodyLimit = options['body-limit']
     return host.serve({
       hostname: options['host'] ?? '127.0.0.1',
@@ -30,6 +33,7 @@ export const serve: Command = {
       policies: options['policies'] ?? POLICIES,
       data: options['data'] ?? '.bailiwick',
       place,
+      state,
       adminToken: host.environment['BAILIWICK_ADMIN_TOKEN'] || undefined,
       bodyBytesMax: bodyLimit === undefined ? undefined : wholeNumber('body-limit', bodyLimit, { least: BODY_BYTES_LEAST, most: BODY_BYTES_MOST }),
     })

@@ -16,15 +16,13 @@ export type Probing = {
   readonly breakers: Breakers
   readonly clock: Clock
   readonly requestId: string
-  readonly signal?: AbortSignal
-  /** Milliseconds it may take, whatever the deployment's own patience: a request that waits for it has a deadline. */
-  readonly withinMs?: number
+  readonly signal: AbortSignal
   /** What in the server's account of its own work does not agree with the facts; undefined when nothing does. */
   readonly attest: (deployment: Deployment, said: Said) => string | undefined
 }
 
 /** Undefined: it lives. A failure otherwise; `busy` also when somebody else is probing or it is too early. The breaker has heard. */
-export async function probe(deployment: Deployment, { providers, breakers, clock, requestId, signal, attest, withinMs = Infinity }: Probing): Promise<Failure | undefined> {
+export async function probe(deployment: Deployment, { providers, breakers, clock, requestId, signal, attest }: Probing): Promise<Failure | undefined> {
   const { name, timeouts } = deployment
   const trial = breakers.begin(name)
   if (trial === undefined) return failure('busy', `${name} may not be tried now.`)
@@ -33,10 +31,9 @@ export async function probe(deployment: Deployment, { providers, breakers, clock
     trial.drop()
     return failure('misconfigured', `${name} offers nothing that could be asked of it.`)
   }
-  const until = clock.now() + withinMs
   const opened = await open({
-    deployment, call, timeouts, providers, clock, attest, trial, signal: signal ?? new AbortController().signal,
-    choices: 1, wholeWithin: timeouts.firstToken, left: () => until - clock.now(),
+    deployment, call, timeouts, providers, clock, attest, trial, signal,
+    choices: 1, wholeWithin: timeouts.firstToken, left: () => Infinity,
   })
   // The first content is enough; what would follow is not read.
   if (opened.kind === 'stream') leave(opened.source, failure('cancelled', 'The probe is over.'))

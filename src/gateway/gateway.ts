@@ -15,6 +15,7 @@ import type { Entry, Recorder } from '../record/record.ts'
 import { createEvents, type Events } from './events.ts'
 import { createLimits, type Limits } from './limits.ts'
 import type { Metrics } from './metrics.ts'
+import type { ProbeUnderWay } from './sign-of-life.ts'
 
 /** A condition an operator must see until it ends: in readiness, in the log and as a metric. */
 export type Alarm = { readonly name: string; readonly message: string; readonly since: number }
@@ -43,6 +44,10 @@ export type Gateway = Omit<Parts, 'bundle' | 'connected' | 'breakers' | 'quarant
   readonly epochs: Epochs
   readonly events: Events
   readonly limits: Limits
+  /** Local deployments that have come and have not answered yet: out of the pool until they have. */
+  readonly unproven: Set<string>
+  /** By deployment: one at a time. */
+  readonly probing: Map<string, ProbeUnderWay>
   /** The next decision id: unique over restarts and processes by a random beginning. */
   nextId(): string
   /** Keeps an entry. False, with an alarm, when it cannot be kept. */
@@ -92,12 +97,15 @@ export function createGateway({ bundle, connected, breakers: makeBreakers, quara
     events.publish('pool', event)
     background(keep({ kind: 'pool', id: nextId('p'), ...event, at: clock.now() }))
   }
+  const unproven = new Set<string>()
   const breakerChanged = ({ deployment, from, to }: BreakerChange): void => {
-    log(to === 'closed' ? 'info' : 'warn', 'breaker', { deployment, from, to })
+    const isUnproven = from === 'closed' && to === 'half-open'
+    if (!isUnproven) unproven.delete(deployment)
+    log(to === 'closed' || isUnproven ? 'info' : 'warn', 'breaker', { deployment, from, to })
     metrics.set('bailiwick_breaker_open', to === 'closed' ? 0 : 1, { deployment })
     events.publish('breaker', { deployment, from, to })
-    // Half-open is still out of the pool for everybody but the one that probes.
-    if (from === 'closed' || to === 'closed') epochs.refresh(to === 'closed' ? `breaker closed: ${deployment}` : `breaker opened: ${deployment}`)
+    // Half-open is still out of the pool for everybody but the one that probes. One that has yet to prove itself was not in it before.
+    if ((from === 'closed' && !isUnproven) || to === 'closed') epochs.refresh(to === 'closed' ? `breaker closed: ${deployment}` : `breaker opened: ${deployment}`)
   }
   const quarantineChanged = ({ action, what }: QuarantineChange): void => {
     const { deployment, reason, detail } = what
@@ -110,12 +118,13 @@ export function createGateway({ bundle, connected, breakers: makeBreakers, quara
 
   const breakers = makeBreakers({ clock, changed: breakerChanged })
   const quarantine = createQuarantine({ clock, changed: quarantineChanged, kept: quarantined })
-  const unhealthy = (name: string): string | undefined => quarantine.of(name)?.reason ?? (breakers.state(name) === 'closed' ? undefined : 'breaker-open')
+  const unhealthy = (name: string): string | undefined => quarantine.of(name)?.reason ?? (breakers.state(name) === 'closed' ? undefined : unproven.has(name) ? 'unproven' : 'breaker-open')
   const epochs = createEpochs({ bundle, connected, unhealthy, clock, rebuilt })
   for (const { deployment, reason, detail } of quarantined) raise(`quarantine:${deployment}`, `${deployment} is set aside as ${reason}: ${detail}.`)
   return {
     ...parts, epochs, breakers, quarantine, events, raise, clear, keep,
     limits: createLimits(clock),
+    unproven, probing: new Map(),
     nextId: () => nextId('d'),
     alarms: () => [...alarms.values()],
   }

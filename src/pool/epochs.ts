@@ -19,7 +19,7 @@ import type { Clock } from '../ports.ts'
 /** Undefined: can be dispatched to. Otherwise why not, in one word: no-connection, no-key, not-held, not-answered, not-local, rehearsal-off. */
 export type Connected = (deployment: Deployment) => string | undefined
 
-/** Undefined: nothing speaks against it. Otherwise what does: breaker-open, withdrawn, compliance-mismatch. */
+/** Undefined: nothing speaks against it. Otherwise what does: breaker-open, unproven, withdrawn, key-refused, compliance-mismatch. */
 export type Unhealthy = (deployment: string) => string | undefined
 
 export type Epoch = {
@@ -63,6 +63,8 @@ export type Epochs = {
   events(): readonly PoolEvent[]
   /** For every registered app and what its prompts may carry: what the law leaves to it in the epoch in force, and what can be reached of that. */
   profiles(): readonly Profile[]
+  /** What `profiles` would say were this bundle in force. */
+  foreseen(bundle: Bundle): readonly Profile[]
   readonly connected: Connected
   /** Why a deployment cannot be used now, whatever the law says; undefined when it can. */
   readonly unavailable: (deployment: Deployment) => string | undefined
@@ -124,6 +126,7 @@ export function createEpochs(given: {
     },
     events: () => events,
     profiles: () => state,
+    foreseen: bundle => reached(lawOf(bundle, clock.now()), bundle, unavailable),
   }
 }
 

@@ -46,8 +46,11 @@ export class Pool {
   }
 }
 
-/** How a deployment stands: probing is for one request at a time, and only where another could answer in its place. */
-export type Health = 'well' | 'to-be-probed' | 'out'
+/** How a deployment stands: probing is for one request at a time, and only where another could answer in its place. Of one being probed more is known soon. */
+export type Health = 'well' | 'to-be-probed' | 'being-probed' | 'out'
+
+/** Whether a request may be sent there now. */
+export const mayAnswer = (health: Health): boolean => health === 'well' || health === 'to-be-probed'
 
 export type Wish = { readonly operation: Operation; readonly needs: Needs }
 
@@ -66,7 +69,7 @@ export type PoolQuestion = Wish & {
 export type PoolAnswer =
   /** `first`: who would be asked first if all were well. */
   | { readonly ok: true; readonly pool: Pool; readonly first: Deployment }
-  /** `probe`: a deployment that would do, and that only a sign of life keeps out. */
+  /** `probe`: a deployment that would do, and that only a sign of life keeps out, asked for already or not. */
   | { readonly ok: false; readonly failure: Failure; readonly probe?: Deployment }
 
 /** The name that asks for the best permitted model. */
@@ -138,7 +141,7 @@ export function buildPool(q: PoolQuestion): PoolAnswer {
   if (fit.length === 0) return refuse(unavailable())
   // Who asks for no fallbacks asks for the first choice, well or not.
   const chosen = (read.preferences.fallbacks ? fit : fit.slice(0, 1)).map(d => ({ d, health: q.health(d.name) })).filter(u => u.health !== 'out')
-  if (chosen.some(u => u.health === 'well')) return { ok: true, pool: make(chosen.map(u => u.d), q.decision.permit, q.epoch), first: fit[0]! }
+  if (chosen.some(u => u.health === 'well')) return { ok: true, pool: make(chosen.filter(u => mayAnswer(u.health)).map(u => u.d), q.decision.permit, q.epoch), first: fit[0]! }
   return { ok: false, failure: unavailable(soonest(fit, q)), ...(chosen[0] !== undefined && { probe: chosen[0].d }) }
 }
 

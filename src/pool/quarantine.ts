@@ -20,6 +20,8 @@ export type Quarantined = {
 export type Quarantine = {
   of(deployment: string): Quarantined | undefined
   all(): readonly Quarantined[]
+  /** When the reason for which it is aside was last seen, in milliseconds since 1970: answers that were under way may show it again. */
+  seenAt(deployment: string): number | undefined
   /** Sets a deployment aside; one that is aside for the same reason already stays as it was. */
   set(deployment: string, reason: QuarantineReason, detail: string): void
   /** Undefined when it was not aside. */
@@ -36,12 +38,16 @@ export function createQuarantine({ clock, changed, kept = [] }: {
   readonly kept?: readonly Quarantined[]
 }): Quarantine {
   const aside = new Map(kept.map(q => [q.deployment, q]))
+  const seenAt = new Map(kept.map(q => [q.deployment, q.since]))
   return {
     of: deployment => aside.get(deployment),
     all: () => [...aside.values()],
+    seenAt: deployment => seenAt.get(deployment),
     set(deployment, reason, detail) {
       const known = aside.get(deployment)
-      if (known !== undefined && (known.reason === reason || known.reason === 'compliance-mismatch')) return
+      if (known?.reason === 'compliance-mismatch' && reason !== 'compliance-mismatch') return
+      seenAt.set(deployment, clock.now())
+      if (known?.reason === reason) return
       const what: Quarantined = { deployment, reason, detail, since: clock.now() }
       aside.set(deployment, what)
       changed({ action: 'set', what })
@@ -50,6 +56,7 @@ export function createQuarantine({ clock, changed, kept = [] }: {
       const what = aside.get(deployment)
       if (what === undefined) return undefined
       aside.delete(deployment)
+      seenAt.delete(deployment)
       changed({ action: 'released', what })
       return what
     },

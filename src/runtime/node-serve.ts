@@ -24,6 +24,7 @@ import { listen, type Listening } from './node-listen.ts'
 import { readPolicies } from './node-policies.ts'
 import { nodePorts, type NodePorts } from './node-ports.ts'
 import { openRecorder, type NodeRecorder } from './node-recorder.ts'
+import { sharedNewsIn } from './node-shared-news.ts'
 import { toldToStop, type Stop } from './node-stop.ts'
 import { nodeTransport } from './node-transport.ts'
 import { logProblem, watch } from './node-watch.ts'
@@ -81,7 +82,7 @@ export async function serve(options: ServeOptions, host: Host): Promise<number> 
     kind: 'start', id: gateway.nextId(), at: ports.clock.now(), version: host.version, bundle: bundle.digest, place: options.place ?? null, quarantined: quarantined.map(q => q.deployment),
   })
   const drills = createDrills(gateway)
-  const watching = watch({ gateway, connections, folder: options.policies, overlay: drills.overlay, sources: read.sources, bundle: compiled.bundle })
+  const watching = watch({ gateway, connections, folder: options.policies, overlay: drills.overlay, shared: options.state === undefined ? undefined : sharedNewsIn(options.state), sources: read.sources, bundle: compiled.bundle })
   const stopping = new AbortController()
   const app = createApp(gateway, {
     bodyBytesMax: options.bodyBytesMax ?? DEFAULT_HTTP_OPTIONS.bodyBytesMax,

@@ -12,6 +12,7 @@ import { failure } from '../failure.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { putInForce } from '../gateway/in-force.ts'
 import { createLadder } from '../gateway/ladder.ts'
+import { createSharing, type SharedNews } from '../gateway/sharing.ts'
 import { createUpkeep } from '../gateway/upkeep.ts'
 import type { Policies } from '../http/directives.ts'
 import type { Connections } from './node-connections.ts'
@@ -34,6 +35,8 @@ export type Watched = Policies & {
   readonly folder: string
   /** What lies over the law of the folder for a while: a drill. The bundle as it is where there is none. */
   readonly overlay: (bundle: Bundle) => Promise<Bundle>
+  /** Where other gateways' news is read and ours told; undefined where it stands alone. */
+  readonly shared?: SharedNews | undefined
 }
 
 export type Watching = {
@@ -51,7 +54,7 @@ export type Watching = {
 }
 
 /** Looks every quarter of a second, until `end`. */
-export function watch({ gateway, connections, folder, overlay, ...begun }: Watched): Watching {
+export function watch({ gateway, connections, folder, overlay, shared, ...begun }: Watched): Watching {
   const { clock, background } = gateway.ports
   let { sources, bundle } = begun
   let signature: string | undefined
@@ -67,6 +70,7 @@ export function watch({ gateway, connections, folder, overlay, ...begun }: Watch
   let hasEnded = false
   const untilEnd = new AbortController()
   const upkeep = createUpkeep(gateway, untilEnd.signal)
+  const share = shared === undefined ? () => undefined : createSharing(gateway, shared, untilEnd.signal)
   const isDiscoveryUrgent = createLadder(gateway, untilEnd.signal)
   let turn: Promise<unknown> = Promise.resolve()
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -161,6 +165,7 @@ export function watch({ gateway, connections, folder, overlay, ...begun }: Watch
   }
   /** Apart from the tick: what goes wrong here delays no change of the law. */
   const seeToDeployments = async (): Promise<void> => {
+    share()
     upkeep()
     if (isDiscoveryUrgent()) discoveryDueAt = clock.now()
   }

@@ -16,6 +16,7 @@ type Step =
   | { readonly do: 'set-back'; readonly ms: number }
   | { readonly do: 'begin' }
   | { readonly do: 'end'; readonly which: number; readonly said: Said }
+  | { readonly do: 'doubt'; readonly how: 'failing' | 'unproven' }
   /** A trial that ends at once, as most do. */
   | { readonly do: 'try'; readonly said: Said }
 
@@ -30,6 +31,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { arbitrary: fc.record({ do: fc.constant('begin' as const) }), weight: 3 },
   { arbitrary: fc.record({ do: fc.constant('end' as const), which: fc.nat(20), said }), weight: 4 },
   { arbitrary: fc.record({ do: fc.constant('pass' as const), ms: passing }), weight: 3 },
+  { arbitrary: fc.record({ do: fc.constant('doubt' as const), how: fc.constantFrom('failing' as const, 'unproven' as const) }), weight: 0.5 },
   { arbitrary: fc.record({ do: fc.constant('set-back' as const), ms: fc.integer({ min: 1, max: 100_000_000 }) }), weight: 1 },
 )
 const steps = fc.array(step, { minLength: 20, maxLength: 120, size: 'max' })
@@ -74,6 +76,10 @@ function bench() {
         setBack += one.ms
         breakers.notBefore('other')
         break
+      case 'doubt':
+        breakers.doubt('a', one.how)
+        model.doubt(one.how)
+        break
       case 'begin': {
         const both = begin()
         if (both !== undefined) begun.push(both)
@@ -112,7 +118,7 @@ test(`it does what the rules say (seed ${SEED})`, () => {
     for (const change of b.changes) seen.set(change, (seen.get(change) ?? 0) + 1)
   }), { seed: SEED, numRuns: 3_000 })
   // The sequences went everywhere that a breaker can go.
-  expect([...seen.keys()].sort()).toEqual(['closed → open', 'half-open → closed', 'half-open → open', 'open → half-open'])
+  expect([...seen.keys()].sort()).toEqual(['closed → half-open', 'closed → open', 'half-open → closed', 'half-open → open', 'open → half-open'])
   for (const count of seen.values()) expect(count).toBeGreaterThan(500)
 })
 

@@ -38,6 +38,12 @@ export class Model {
     return at > this.now ? at : undefined
   }
 
+  doubt(how: 'failing' | 'unproven'): void {
+    if (this.state() !== 'closed') return
+    if (how === 'unproven') this.#period++
+    this.#to(how === 'failing' ? 'open' : 'half-open')
+  }
+
   begin(): Begun | undefined {
     if (!this.mayTry()) return undefined
     const trial: Begun = { inPeriod: this.#period, over: false }

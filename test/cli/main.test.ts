@@ -52,15 +52,21 @@ describe('the command line', () => {
 describe('serve', () => {
   it('listens where the architecture says unless told otherwise', async () => {
     expect((await run(['serve'])).served).toEqual([{
-      hostname: '127.0.0.1', port: 8787, policies: 'policies', data: '.bailiwick', place: undefined, adminToken: undefined, bodyBytesMax: undefined,
+      hostname: '127.0.0.1', port: 8787, policies: 'policies', data: '.bailiwick', place: undefined, state: undefined, adminToken: undefined, bodyBytesMax: undefined,
     }])
   })
 
   it('takes its settings from the environment, and an option before the environment', async () => {
-    const environment = { HOST: '::1', PORT: '9', BAILIWICK_POLICIES: 'p', BAILIWICK_DATA: 'd', BAILIWICK_PLACE: 'FR', BAILIWICK_ADMIN_TOKEN: 't' }
+    const environment = { HOST: '::1', PORT: '9', BAILIWICK_POLICIES: 'p', BAILIWICK_DATA: 'd', BAILIWICK_PLACE: 'FR', BAILIWICK_STATE: 's', BAILIWICK_ADMIN_TOKEN: 't' }
     expect((await run(['serve', '--port', '10', '--body-limit', '2048'], { environment })).served).toEqual([{
-      hostname: '::1', port: 10, policies: 'p', data: 'd', place: 'FR', adminToken: 't', bodyBytesMax: 2048,
+      hostname: '::1', port: 10, policies: 'p', data: 'd', place: 'FR', state: 's', adminToken: 't', bodyBytesMax: 2048,
     }])
+  })
+
+  it('takes no address for the file in which gateways share their state', async () => {
+    const ran = await run(['serve', '--state', 'redis://localhost:6379'])
+    expect([ran.code, ran.served]).toEqual([2, []])
+    expect(ran.err).toContain('--state is a file')
   })
 
   it('takes an empty variable for none', async () => {

@@ -225,6 +225,44 @@ export const breakerCases: readonly BreakerCase[] = [
     },
   },
   {
+    name: 'unproven, it is half-open at once: one trial decides, and what began before it says nothing',
+    run(make) {
+      const b = bench(make)
+      const early = begun(b.begin('a'))
+      b.doubt('a', 'unproven')
+      early.report(undefined)
+      stateIs(b, 'half-open')
+      same('earliest', b.notBefore('a'), undefined)
+      const probe = begun(b.begin('a'))
+      isShut(b)
+      probe.report(undefined)
+      stateIs(b, 'closed')
+      b.doubt('new', 'unproven')
+      begun(b.begin('new')).report(BROKEN)
+      stateIs(b, 'open', 'new')
+      same('changes', b.changes, ['a: closed → half-open', 'a: half-open → closed', 'new: closed → half-open', 'new: half-open → open'])
+    },
+  },
+  {
+    name: 'said to be failing, it is open for a whole reset and is then tried again; one that is out already is no longer out for it',
+    run(make) {
+      const b = bench(make)
+      b.doubt('a', 'failing')
+      isShut(b)
+      same('earliest', b.notBefore('a'), START + RESET_MS)
+      b.pass(RESET_MS / 2)
+      b.doubt('a', 'failing')
+      b.doubt('a', 'unproven')
+      isShut(b)
+      b.pass(RESET_MS / 2)
+      b.doubt('a', 'failing')
+      begun(b.begin('a')).report(undefined)
+      stateIs(b, 'closed')
+      b.times(2, BROKEN)
+      stateIs(b, 'closed')
+    },
+  },
+  {
     name: 'a dropped probe leaves it half-open and makes room for the next',
     run(make) {
       const b = halfOpened(make)

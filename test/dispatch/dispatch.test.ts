@@ -42,7 +42,7 @@ async function run({
     pool: built.pool, choices, call: { operation: 'chat', stream, body: new TextEncoder().encode(JSON.stringify(body)), requestId: 'r' }, receivedAt: start, signal, clock, renew, attest, before,
     random: () => 1, isSetAside, wishes: { timeouts: {}, onContentFilter: 'return', mayRescue: true, ...wishes },
     providers: ports, breakers: {
-      mayTry: () => true, state: () => 'closed', notBefore: () => undefined, keep: () => undefined,
+      mayTry: () => true, state: () => 'closed', notBefore: () => undefined, doubt: () => undefined, keep: () => undefined,
       begin: d => ({ report: f => { reports.push([d, f?.code]) }, drop: () => undefined }),
     },
     noticed: (d, f) => { noticed.push([d.name, f?.code]) },

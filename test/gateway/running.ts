@@ -79,6 +79,7 @@ function handBreakers(): { readonly make: MakeBreakers; readonly breakers: HandB
       }
     },
     notBefore: () => undefined,
+    doubt(name, how) { if (state(name) === 'closed') set(name, how === 'failing' ? 'open' : 'half-open') },
     keep: () => undefined,
   }
   return {

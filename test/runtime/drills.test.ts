@@ -1,7 +1,8 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { rulesOfDrill } from '../../src/bundle/drilled.ts'
+import { rulesOfDrill, type Drill } from '../../src/bundle/drilled.ts'
+import { beginDrill, type DrillsPort } from '../../src/http/drills.ts'
 import type { DrillEntry } from '../../src/record/record.ts'
 import { ADMIN_TOKEN, cleanUp, folderOf } from '../support/processes.ts'
 import { policy, provider, rule } from '../support/tree.ts'
@@ -38,6 +39,11 @@ async function begun(more: object = {}): Promise<string> {
   const { status, value } = await ask('POST', '', { ...wish(more), confirm })
   expect(status).toBe(200)
   return value['id'] as string
+}
+/** What a confirmed wish becomes. */
+const drillOf = (ms: number): Drill => {
+  const now = Date.now(), window = { from: now, until: now + ms }
+  return { id: 'd-1', what: US, author: 'Ada', window, rules: rulesOfDrill({ id: 'd-1', revocations: [{ fact: 'provider', value: 'pretend-us' }], notice: [], window }) }
 }
 const end = (id: string): Promise<Answer> => ask('DELETE', `/${id}`, { author: 'Bo Brandt' })
 /** The deployment that answers somebody who asks for a model in the United States. */
@@ -193,6 +199,43 @@ describe('a drill at a running gateway', () => {
     expect(await served()).toBe('eu-one')
   })
 
+  it('is not begun where the law changes between the confirmation and the beginning, and nothing is recorded of it', async () => {
+    const other = wish({ revoke: ['deployment=eu-one'] }) as Record<string, unknown>, real = hand.drills.port(hand.watching)
+    const { value: { confirm } } = await ask('POST', '', wish())
+    let meanwhile = async (): Promise<void> => { await begun(other) }
+    const port: DrillsPort = { ...real, begin: async (drill, shownUnder) => {
+      await meanwhile()
+      return real.begin(drill, shownUnder)
+    } }
+    expect(await beginDrill(hand.gateway, port, { ...wish(), confirm })).toMatchObject({ ok: false, failure: { code: 'invalid_request', param: 'confirm', status: 409 } })
+    expect(recorded()).toMatchObject([{ action: 'begin', what: ['deployment=eu-one'] }])
+    expect(await served()).toBe('us-one')
+    await end(real.running()[0]!.id)
+    meanwhile = async () => undefined
+    expect(await beginDrill(hand.gateway, port, { ...wish(), confirm })).toMatchObject({ ok: true })
+    expect(await served()).toBe('eu-one')
+  })
+
+  it('is in force before anything that waits for its turn: the bundle of its entry is one that was', async () => {
+    const drill = drillOf(60_000)
+    const [said] = await Promise.all([
+      hand.drills.port(hand.watching).begin(drill, digest()), hand.watching.alone((inForce, put) => put(inForce, 'policies changed')),
+    ])
+    expect(said).toMatchObject({ ok: true })
+    expect(hand.gateway.epochs.events()).toMatchObject([{ cause: 'drill: provider=pretend-us', bundle: recorded()[0]!.bundle }, { cause: 'policies changed' }])
+  })
+
+  it('that could not be taken away at its end is over all the same, on record and told', async () => {
+    const broken = hand.drills.port({ ...hand.watching, again: () => Promise.reject(new Error('a test')) })
+    const heard = vi.fn()
+    hand.gateway.events.subscribe(({ kind, what }) => { if (kind === 'drill') heard(what['action']) })
+    const drill = drillOf(100)
+    expect(await broken.begin(drill, digest())).toMatchObject({ ok: true })
+    await soon(() => expect(recorded()).toMatchObject([{ action: 'begin' }, { id: 'd-1', action: 'end', ended: 'time' }]))
+    expect([alarm(), broken.running(), await served(), heard.mock.calls]).toEqual([undefined, [], 'us-one', [['begin'], ['end']]])
+    expect(hand.logged).toContainEqual(expect.objectContaining({ level: 'error', event: 'drill-not-ended' }))
+  })
+
   it('is not begun when that cannot be recorded; an end is one all the same', async () => {
     const { value: { confirm } } = await ask('POST', '', wish())
     hand.keeps = false
@@ -210,8 +253,7 @@ describe('a drill at a running gateway', () => {
   it('that cannot be laid over the policies has not begun, and one that cannot be taken away says so and may be asked again', async () => {
     const no = (): Promise<never> => Promise.reject(new Error('a test'))
     const broken = hand.drills.port({ ...hand.watching, again: no, alone: work => hand.watching.alone(inForce => work(inForce, no)) })
-    const now = Date.now(), window = { from: now, until: now + 60_000 }
-    const drill = { id: 'd-1', what: US, author: 'Ada', window, rules: rulesOfDrill({ id: 'd-1', revocations: [{ fact: 'provider', value: 'pretend-us' }], notice: [], window }) }
+    const drill = drillOf(60_000)
     expect(await broken.begin(drill, hand.gateway.epochs.current().bundle.digest)).toMatchObject({ ok: false, failure: { code: 'internal_error' } })
     expect([await served(), alarm(), broken.running()]).toEqual(['us-one', undefined, []])
     expect(recorded()).toMatchObject([{ action: 'begin' }, { action: 'end' }])

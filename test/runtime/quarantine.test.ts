@@ -1,4 +1,6 @@
 /** What a gateway in a process of its own set aside, over restarts of it. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { listen, type Listening } from '../provider/support.ts'
 import { ADMIN_TOKEN, bailiwick, cleanUp, folderOf, freshFolder, serve, type Serving } from '../support/processes.ts'
@@ -53,5 +55,25 @@ describe('a compliance mismatch', () => {
     expect(await listed(third)).toEqual([])
     expect((await chat(third)).status).toBe(200)
     expect(await third.stop()).toBe(0)
+  })
+
+  it('is known to every gateway that is given the same file, and so is its end', async () => {
+    region = 'eastus'
+    server = await provider()
+    const policies = folderOf({ 'apps/desk.yaml': DESK, 'catalog/real.yaml': real(server.url, REPORTS) })
+    const shared = join(freshFolder(), 'made', 'shared.sqlite'), args = ['--state', shared]
+    const [one, other] = [await serve(policies, { args }), await serve(policies, { args })]
+    expect((await chat(one)).status).toBe(503)
+    await other.logged(line => line.event === 'quarantine' && line['action'] === 'set')
+    expect(await listed(other)).toMatchObject([{ deployment: 'real-one', reason: 'compliance-mismatch' }])
+    region = 'francecentral'
+    expect((await chat(other)).status).toBe(503)
+    expect((await released(other, 'real-one', { author: 'Ada Adler' })).status).toBe(200)
+    await one.logged(line => line.event === 'quarantine' && line['action'] === 'released')
+    expect((await chat(one)).status).toBe(200)
+    // What is no table is said, and nobody is refused for it.
+    writeFileSync(shared, 'not a table '.repeat(1_000))
+    for (const gateway of [one, other]) await gateway.logged(line => line.event === 'alarm' && line['alarm'] === 'shared-state')
+    expect((await chat(one)).status).toBe(200)
   })
 })

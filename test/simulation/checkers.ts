@@ -155,7 +155,8 @@ function withinBounds(): Checker {
     if (seen.kind === 'ended' && seen.how === 'left') gone.add(seen.ask.id)
     const late = [...open.values()].find(ask => seen.at > ask.deadline + GRACE_MS)
     if (late !== undefined) return `${late.id} has no answer ${GRACE_MS} ms after its deadline`
-    if (seen.kind === 'given' && seen.at > seen.ask.deadline) return `${seen.ask.id} got content after its deadline`
+    // A whole answer that was there in time is given when its record is kept.
+    if (seen.kind === 'given' && seen.at > seen.ask.deadline + (seen.ask.needs.stream ? 0 : GRACE_MS)) return `${seen.ask.id} got content after its deadline`
     if (seen.kind !== 'sent' || seen.ask === undefined) return undefined
     const { ask, deployment } = seen
     if (seen.at >= ask.deadline) return `${ask.id} was sent to ${deployment} after its deadline`
@@ -207,11 +208,14 @@ function illegalIsNotUnavailable(): Checker {
   }
 }
 
-/** A server that showed that it is not what the catalog says gets nothing until somebody releases it. */
+/** A server that showed that it is not what the catalog says gets nothing until somebody releases it, nor from another gateway that has been told. */
 function noTrustAfterALie(): Checker {
   const liars = new Map<string, string>()
+  /** When people released what they knew of, by their own gateway's records. */
+  const releasedAt = new Map<string, number>()
   return seen => {
-    if (seen.kind === 'lied') liars.set(`${seen.gateway} ${seen.deployment}`, seen.what)
+    if (seen.kind === 'entry' && seen.kept && seen.entry.kind === 'quarantine' && seen.entry.action === 'released') releasedAt.set(`${seen.gateway} ${seen.entry.deployment}`, seen.at)
+    if (seen.kind === 'lied' || (seen.kind === 'warned' && seen.lastSeen > (releasedAt.get(`${seen.gateway} ${seen.deployment}`) ?? 0))) liars.set(`${seen.gateway} ${seen.deployment}`, seen.what)
     if (seen.kind === 'released') liars.delete(`${seen.gateway} ${seen.deployment}`)
     if (seen.kind !== 'sent') return undefined
     const what = liars.get(`${seen.gateway} ${seen.deployment}`)
@@ -232,9 +236,11 @@ function nothingIsLeftBehind(): Checker {
 /** A server that asks to be left alone is left alone so long, by requests and by probes, as long as it stays in the catalog. */
 function retryAfterIsHonoured(): Checker {
   const waits = new Map<string, number>()
+  const law = laws()
   return seen => {
+    law.hear(seen)
     if (seen.kind === 'law') for (const key of waits.keys()) if (key.startsWith(`${seen.gateway} `) && !seen.bundle.catalog.byName.has(key.split(' ')[1]!)) waits.delete(key)
-    if (seen.kind === 'told-to-wait') waits.set(`${seen.gateway} ${seen.deployment}`, seen.until)
+    if (seen.kind === 'told-to-wait' && law.at(seen.gateway).catalog.byName.has(seen.deployment)) waits.set(`${seen.gateway} ${seen.deployment}`, seen.until)
     const until = seen.kind === 'sent' ? waits.get(`${seen.gateway} ${seen.deployment}`) : undefined
     return seen.kind === 'sent' && until !== undefined && seen.at < until ? `${seen.ask?.id ?? 'a probe'} was sent to ${seen.deployment} ${until - seen.at} ms before it may be asked again` : undefined
   }

@@ -39,6 +39,10 @@ export type Seen = { readonly at: number } & (
   /** A server has asked to be left alone until then, and has been heard to the end. */
   | { readonly kind: 'told-to-wait'; readonly gateway: number; readonly deployment: string; readonly until: number }
   | { readonly kind: 'released'; readonly gateway: number; readonly deployment: string }
+  /** A gateway was told by another that a server is not what the catalog says, as was last seen then. */
+  | { readonly kind: 'warned'; readonly gateway: number; readonly deployment: string; readonly what: string; readonly lastSeen: number }
+  /** The table that the gateways share comes, goes, or becomes slow. */
+  | { readonly kind: 'table'; readonly mood: string }
   /** An entry was offered to the recorder, and whether it was kept. */
   | { readonly kind: 'entry'; readonly gateway: number; readonly entry: Entry; readonly kept: boolean }
   /** The caller has read this content. */
@@ -62,6 +66,8 @@ export function inWords(seen: Seen, start: number): string {
     case 'offered': return `${when} ${seen.ask.id} offered "${seen.text}"`
     case 'lied': return `${when} g${seen.gateway} ${seen.deployment} lied: ${seen.what}`
     case 'told-to-wait': return `${when} g${seen.gateway} ${seen.deployment} wants to be left alone until +${((seen.until - start) / 1000).toFixed(3)}s`
+    case 'warned': return `${when} g${seen.gateway} is told of ${seen.deployment}: ${seen.what}`
+    case 'table': return `${when} the shared table is ${seen.mood}`
     case 'released': return `${when} g${seen.gateway} ${seen.deployment} released`
     case 'entry': return `${when} g${seen.gateway} entry ${seen.entry.kind} ${seen.entry.id}${seen.kept ? '' : ' LOST'} ${entryInWords(seen.entry)}`
     case 'given': return `${when} ${seen.ask.id} given "${seen.text}"`

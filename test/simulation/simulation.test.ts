@@ -13,6 +13,7 @@ const TOLD = [
   'answered failed deadline_exceeded', 'answered failed cannot_record', 'answered failed refused_by_provider', 'answered failed cancelled',
   'outcome answered', 'outcome cut', 'outcome cancelled', 'outcome superseded', 'outcome refused', 'outcome failed', 'outcome lost', 'decision lost',
   'rescued by prefill', 'rescued by restart', 'probe', 'lied', 'ended left', 'compliance-mismatch set', 'compliance-mismatch released', 'withdrawn set', 'withdrawn released',
+  'warned', 'table slow', 'table gone', 'table hanging', 'table forgetful',
   'pool: breaker opened', 'pool: breaker closed', 'pool: discovery', 'pool: policies changed', 'pool: time',
 ]
 

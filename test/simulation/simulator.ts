@@ -12,9 +12,11 @@
 import { createBreakers } from '../../src/breaker/opossum.ts'
 import { handle } from '../../src/gateway/handle.ts'
 import { createGateway, type Gateway } from '../../src/gateway/gateway.ts'
+import { putInForce } from '../../src/gateway/in-force.ts'
 import { createLadder } from '../../src/gateway/ladder.ts'
 import { createMetrics } from '../../src/gateway/metrics.ts'
 import { releaseByPerson } from '../../src/gateway/quarantining.ts'
+import { createSharing } from '../../src/gateway/sharing.ts'
 import { createUpkeep } from '../../src/gateway/upkeep.ts'
 import { readRequest, type Needs } from '../../src/openai/request.ts'
 import type { Operation } from '../../src/policy/facts.ts'
@@ -27,6 +29,7 @@ import { CHECKERS, type CheckerName } from './checkers.ts'
 import { inWords, type Ask, type Seen } from './history.ts'
 import { laws, MIDNIGHT, type Law, type Laws } from './laws.ts'
 import { simulatedProviders } from './provider.ts'
+import { simulatedTable, type SimulatedTable } from './table.ts'
 import { settled, timeline, type Timeline } from './timeline.ts'
 import { MOODS, type Mood } from './weather.ts'
 
@@ -71,6 +74,7 @@ type World = {
   readonly bodies: Set<string>
   readonly listened: Map<string, number>
   readonly seen: (seen: Seen) => void
+  readonly table: SimulatedTable
   isHealed: boolean
 }
 
@@ -92,6 +96,7 @@ export async function simulate(seed: number, sabotage: Sabotage = {}): Promise<R
   }
   const world: World = {
     seed, time, clock: time.clockOf('world'), laws: await laws(), sabotage, moods: new Map(), found: 0, asks: new Map(), bodies: new Set(), listened: new Map(), seen, isHealed: false,
+    table: simulatedTable({ clock: time.clockOf('world'), chance: chances.fork(), seen }),
   }
 
   // 1. The storm.
@@ -110,6 +115,7 @@ export async function simulate(seed: number, sabotage: Sabotage = {}): Promise<R
 
   // 2. Everything is healed, and time passes.
   world.isHealed = true
+  world.table.heal()
   world.moods.clear()
   if (isFine()) for (const gateway of gateways) gateway.heal()
   while (isFine() && await time.step(start + STORM_MS + HEALING_MS)) continue
@@ -141,6 +147,7 @@ function kindsOf(seen: Seen): readonly string[] {
       const rescued = seen.entry.attempts.filter(a => a.rescue !== undefined && a.code === 'ok').map(a => `rescued by ${a.rescue}`)
       return [`outcome ${seen.entry.outcome}`, ...rescued, ...(seen.kept ? [] : ['outcome lost'])]
     }
+    case 'table': return [`table ${seen.mood}`]
     default: return [seen.kind]
   }
 }
@@ -180,17 +187,21 @@ function begin(world: World, number: number, chances: Chance): Simulated {
   const put = (law: Law, found: number, cause: string): void => {
     if (law === inForce.law && found === inForce.found) return
     Object.assign(inForce, { law, found })
-    gateway.epochs.swap(law.byFound[found]!, cause)
+    putInForce(gateway, law.byFound[found]!, cause)
     tellLaw()
   }
   const stop = new AbortController()
   const upkeep = createUpkeep(gateway, stop.signal), ladder = createLadder(gateway, stop.signal)
+  const share = createSharing(gateway, world.table.at(number), stop.signal)
+  gateway.events.subscribe(({ kind, what }) => {
+    if (kind === 'quarantine' && what['action'] === 'released') seen({ at: time.now(), kind: 'released', gateway: number, deployment: String(what['deployment']) })
+  })
   const askServers = (): void => void clock.after(told.whole(5, 500), () => put(inForce.law, world.found, 'discovery'))
   const tick = (): void => {
     if (stop.signal.aborted) return
     gateway.epochs.current()
-    gateway.breakers.keep(new Set(gateway.epochs.current().bundle.catalog.deployments.map(d => d.name)))
     upkeep()
+    share()
     if (ladder()) askServers()
     clock.after(world.isHealed ? TICK_MS.healing : TICK_MS.storm, tick)
   }
@@ -230,7 +241,6 @@ function begin(world: World, number: number, chances: Chance): Simulated {
 function append({ seen, clock, time, isHealed }: World, { number, disk, entry }: { readonly number: number; readonly disk: Chance; readonly entry: Entry }): void | Promise<void> {
   const tell = (kept: boolean): void => {
     seen({ at: time.now(), kind: 'entry', gateway: number, entry, kept })
-    if (kept && entry.kind === 'quarantine' && entry.action === 'released') seen({ at: time.now(), kind: 'released', gateway: number, deployment: entry.deployment })
   }
   const how = isHealed ? 'kept' : disk.weighted([[90, 'kept'], [6, 'slow'], [2, 'lost'], [1, 'slowly lost']])
   const fail = (): Error => Object.assign(new Error('no space'), { code: 'ENOSPC' })
