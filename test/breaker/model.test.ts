@@ -31,7 +31,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { arbitrary: fc.record({ do: fc.constant('begin' as const) }), weight: 3 },
   { arbitrary: fc.record({ do: fc.constant('end' as const), which: fc.nat(20), said }), weight: 4 },
   { arbitrary: fc.record({ do: fc.constant('pass' as const), ms: passing }), weight: 3 },
-  { arbitrary: fc.record({ do: fc.constant('doubt' as const), how: fc.constantFrom('failing' as const, 'unproven' as const) }), weight: 0.5 },
+  { arbitrary: fc.record({ do: fc.constant('doubt' as const), how: fc.constantFrom('failing' as const, 'unproven' as const) }), weight: 1 },
   { arbitrary: fc.record({ do: fc.constant('set-back' as const), ms: fc.integer({ min: 1, max: 100_000_000 }) }), weight: 1 },
 )
 const steps = fc.array(step, { minLength: 20, maxLength: 120, size: 'max' })
