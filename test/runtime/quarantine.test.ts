@@ -1,5 +1,5 @@
 /** What a gateway in a process of its own set aside, over restarts of it. */
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { listen, type Listening } from '../provider/support.ts'
@@ -71,8 +71,9 @@ describe('a compliance mismatch', () => {
     expect((await released(other, 'real-one', { author: 'Ada Adler' })).status).toBe(200)
     await one.logged(line => line.event === 'quarantine' && line['action'] === 'released')
     expect((await chat(one)).status).toBe(200)
-    // What is no table is said, and nobody is refused for it.
-    writeFileSync(shared, 'not a table '.repeat(1_000))
+    // What is no file is said, and nobody is refused for it.
+    rmSync(shared)
+    mkdirSync(shared)
     for (const gateway of [one, other]) await gateway.logged(line => line.event === 'alarm' && line['alarm'] === 'shared-state')
     expect((await chat(one)).status).toBe(200)
   })
