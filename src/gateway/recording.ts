@@ -29,7 +29,7 @@ export async function openRecord(gateway: Gateway, { call, epoch, understood, de
   const id = gateway.nextId()
   const facts = understood.readings[0]!
   const kept = await gateway.keep({
-    kind: 'decision', id, at: now, requestId: call.requestId,
+    kind: 'decision', id, at: now, requestId: call.requestId, app: call.app,
     bundle: epoch.bundle.digest, catalog: epoch.bundle.catalogDigest, epoch: epoch.number,
     outcome: decision.outcome, ...(decision.code !== undefined && { code: decision.code }),
     request: Object.fromEntries(Object.entries(facts).map(([fact, value]) => [fact, { value, source: OURS[fact] ?? understood.sources[fact] ?? 'request' }])),

@@ -271,7 +271,7 @@ describe('impact over records', () => {
   const recordsOf = async (said: readonly Said[]): Promise<string> => {
     const data = freshFolder(), recorder = openRecorder(data)
     await Promise.all(said.map(async ({ app: name = 'desk', data: labels = ['personal'], from = 'request', stated = {}, daysAgo = 1 }, n) => recorder.append({
-      kind: 'decision', id: `d${n}`, at: NOW - daysAgo * DAY_MS, requestId: `r${n}`, bundle: '', catalog: '', epoch: 1, outcome: 'permit',
+      kind: 'decision', app: 'desk', id: `d${n}`, at: NOW - daysAgo * DAY_MS, requestId: `r${n}`, bundle: '', catalog: '', epoch: 1, outcome: 'permit',
       request: { app: { value: name, source: 'request' }, data: { value: labels, source: from }, operation: { value: 'chat', source: 'request' } },
       stated, permitted: [], activeRules: [], exceptions: [], assumptions: [], duties: {},
     } satisfies DecisionEntry)))

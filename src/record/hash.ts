@@ -1,0 +1,25 @@
+/** SHA-256 (FIPS 180-4), from the host: the records are made of it, and one that had to be waited for would be in the way of every request. Text is taken as UTF-8. */
+export type Sha256 = (of: string | Uint8Array) => Uint8Array
+
+/** Lower-case hex. */
+export const inHex = (bytes: Uint8Array): string => Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('')
+
+export const fromHex = (hex: string): Uint8Array => Uint8Array.from(hex.match(/../g) ?? [], pair => Number.parseInt(pair, 16))
+
+/** 32 bytes in lower-case hex. */
+export const isDigest = (value: unknown): value is string => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
+
+/** base64url without padding (RFC 4648, section 5). */
+export function inBase64url(bytes: Uint8Array): string {
+  let binary = ''
+  for (const byte of bytes) binary += String.fromCharCode(byte)
+  return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+}
+
+/** Undefined where the text is none. */
+export function fromBase64url(text: string): Uint8Array<ArrayBuffer> | undefined {
+  if (!/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) return undefined
+  const bytes = Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), character => character.charCodeAt(0))
+  // Spare bits at the end would let two texts stand for one value.
+  return inBase64url(bytes) === text ? bytes : undefined
+}
