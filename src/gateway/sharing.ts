@@ -96,7 +96,7 @@ export function createSharing(gateway: Gateway, table: SharedNews, signal: Abort
     const { deployment } = news
     // It may go on being seen here while it is set aside, by answers that were under way.
     const seenAt = quarantine.seenAt(deployment), aside = quarantine.of(deployment)
-    if (seenAt !== undefined && seenAt > (known.get(deployment)?.mismatch?.at ?? 0)) say({ deployment, mismatch: { at: seenAt, detail: aside?.detail ?? '' } })
+    if (aside?.reason === 'compliance-mismatch' && seenAt !== undefined && seenAt > (known.get(deployment)?.mismatch?.at ?? 0)) say({ deployment, mismatch: { at: seenAt, detail: aside.detail } })
     const failedBefore = known.get(deployment)?.failingAt ?? 0
     const { mismatch, releasedAt = 0, failingAt = 0 } = learn(news)
     isHearing = true

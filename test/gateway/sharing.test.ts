@@ -142,10 +142,19 @@ describe('gateways that share their news', () => {
   })
 
   it('keep to themselves what each finds out by itself', async () => {
-    const { shared, a } = await two()
+    const { shared, a, b } = await two()
     setAside(a.gateway, 'one', 'withdrawn', 'it answered 410')
     await a.look()
     expect([...shared.rows.values()]).toEqual([])
+    // Nor when others have other news of the same deployment.
+    b.breakers.set('one', 'open')
+    await b.look()
+    await a.look()
+    await a.look()
+    await b.look()
+    expect([...shared.rows.values()]).toMatchObject([{ deployment: 'one', failingAt: expect.any(Number) as number }])
+    expect(shared.rows.get('one')?.mismatch).toBeUndefined()
+    expect(aside(b)).toEqual([])
   })
 })
 
