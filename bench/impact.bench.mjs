@@ -9,6 +9,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
+import { BEFORE_ALL, lineOf } from '../src/record/line.ts'
+import { sha256 } from '../src/runtime/node-key.ts'
 
 const RUNS = 5
 const DECISIONS = Number(process.argv[2] ?? 100_000)
@@ -43,12 +45,12 @@ try {
   writeFileSync(rule, other)
 
   const database = new DatabaseSync(records)
-  database.exec('CREATE TABLE entries (seq INTEGER PRIMARY KEY, id TEXT NOT NULL, kind TEXT NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL) STRICT; BEGIN')
-  const insert = database.prepare('INSERT INTO entries (id, kind, at, body) VALUES (?, ?, ?, ?)')
+  database.exec('CREATE TABLE lines (seq INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT; BEGIN')
+  const insert = database.prepare('INSERT INTO lines (text) VALUES (?)')
   const now = Date.now()
   for (let n = 0; n < DECISIONS; n++) {
     const entry = decision(n, now - n)
-    insert.run(entry.id, entry.kind, entry.at, JSON.stringify(entry))
+    insert.run(lineOf(entry, { seq: n + 1, prev: BEFORE_ALL, salt: '0'.repeat(32) }, sha256).text)
   }
   database.exec('COMMIT')
   database.close()

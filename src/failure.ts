@@ -32,6 +32,8 @@ export const FAILURES = {
   compliance_mismatch: { status: 502, type: 'api_error', retryable: true, health: false },
   permitted_models_unavailable: { status: 503, type: 'api_error', retryable: true, health: false },
   cannot_record: { status: 503, type: 'api_error', retryable: true, health: false },
+  /** What was kept cannot be read or signed now. */
+  records_unavailable: { status: 503, type: 'api_error', retryable: true, health: false },
   deadline_exceeded: { status: 504, type: 'api_error', retryable: true, health: true },
   /** The caller hung up. Nobody reads this status. */
   cancelled: { status: 499, type: 'api_error', retryable: false, health: false },

@@ -23,6 +23,7 @@ const PACKAGES: readonly [test: RegExp, folders: readonly string[]][] = [
   [/^js-yaml$/, ['bundle']],
   [/^ajv(\/|$)/, ['bundle', 'orchestration']],
   [/^(openai|ollama)(\/|$)/, ['provider']],
+  [/^jose$/, ['record']],
 ]
 
 /** Globals that only the edge may touch: time, randomness, network, environment and console are arguments elsewhere. */

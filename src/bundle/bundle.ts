@@ -3,7 +3,7 @@
  * What it assumes: file names are relative to the policies folder, with forward slashes.
  * What it promises: all problems of all files in one run; a bundle only when there is no error; never a half-applied file.
  */
-import type { Catalog, Timeouts } from '../catalog/catalog.ts'
+import type { Catalog, DiscoveredModel, Timeouts } from '../catalog/catalog.ts'
 import type { Rulebook } from '../policy/rule.ts'
 import type { Problem } from './problem.ts'
 
@@ -37,11 +37,21 @@ export type Dated = {
   readonly until?: number
 }
 
+/** What a bundle was made of, and can be made of again (kept.ts): nothing else enters its two digests. */
+export type MadeOf = {
+  /** Every file that can change a decision or a connection. */
+  readonly sources: Sources
+  /** What servers said they hold, as far as it was taken up. */
+  readonly discovered: readonly DiscoveredModel[]
+  /** Rules of the drills that lie over it, as the text that is digested. */
+  readonly drills: readonly { readonly id: string; readonly rules: string }[]
+}
+
 /** Whether a date has passed for something that still matters. */
 export const isOverdue = (due: Dated, now: number): boolean => due.at <= now && now < (due.until ?? Infinity)
 
 export type Bundle = {
-  /** SHA-256 over every file that can change a decision or a connection (tests left out), lower-case hex. */
+  /** SHA-256 over every file that can change a decision or a connection (tests left out), and the drills over them, lower-case hex. */
   readonly digest: string
   /** SHA-256 over the catalog files and what discovery added. */
   readonly catalogDigest: string
@@ -53,6 +63,7 @@ export type Bundle = {
   /** Reviews and facts with their due instants, for `check`. */
   readonly due: readonly Dated[]
   readonly warnings: readonly Problem[]
+  readonly madeOf: MadeOf
 }
 
 /** The policies folder as text, by file name relative to it. */

@@ -292,5 +292,6 @@ async function assemble({ sources, names, edges, rules, exceptions, groups, apps
     appByKeyHash: new Map(apps.flatMap(a => a.connection.keyHashes.map(hash => [hash, a.connection.app]))),
     due: due.toSorted((a, b) => a.at - b.at || byBytes(a.file, b.file) || a.line - b.line),
     warnings,
+    madeOf: { sources: new Map(decisive), discovered: [], drills: [] },
   })
 }

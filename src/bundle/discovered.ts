@@ -23,10 +23,10 @@ const compiled = new WeakMap<Bundle, Bundle>()
 export async function withDiscovered(bundle: Bundle, found: readonly DiscoveredModel[]): Promise<Bundle> {
   const base = compiled.get(bundle) ?? bundle
   const { catalog, rulebook } = base
-  const taken = new Set(catalog.deployments.map(d => d.name))
+  const names = new Set(catalog.deployments.map(d => d.name))
   const listed = new Set(catalog.deployments.map(d => `${d.provider} ${d.upstreamModel}`))
   const counts = new Map<string, number>()
-  const deployments: Deployment[] = [], ruled: RuledDeployment[] = [], parts: [string, string][] = []
+  const taken: DiscoveredModel[] = [], deployments: Deployment[] = [], ruled: RuledDeployment[] = [], parts: [string, string][] = []
   const edges = new Edges()
   for (const edge of rulebook.edges) edges.add(edge.at, edge.zone)
 
@@ -36,10 +36,11 @@ export async function withDiscovered(bundle: Bundle, found: readonly DiscoveredM
     if (provider?.discover === undefined || provider.defaults === undefined || !MODEL_NAME.test(model.upstreamModel) || listed.has(key)) continue
     const count = counts.get(provider.name) ?? 0
     // Two names that differ in case only keep their case apart.
-    const name = [`${provider.name}:${model.upstreamModel.toLowerCase()}`, `${provider.name}:${model.upstreamModel}`].find(n => !taken.has(n))
+    const name = [`${provider.name}:${model.upstreamModel.toLowerCase()}`, `${provider.name}:${model.upstreamModel}`].find(n => !names.has(n))
     if (name === undefined || count === DISCOVERED_MAX) continue
     counts.set(provider.name, count + 1)
-    taken.add(name)
+    names.add(name)
+    taken.push(model)
     listed.add(key)
     const { defaults } = provider
     const named = { name, model: `${provider.name}/${model.upstreamModel}`, provider: provider.name }
@@ -51,7 +52,8 @@ export async function withDiscovered(bundle: Bundle, found: readonly DiscoveredM
     }))
     ruled.push({ ...named, facts: defaults.facts, price: defaults.price && defaults.price.input + defaults.price.output })
     edges.addFacts(defaults.facts, defaults.zone)
-    parts.push([name, JSON.stringify([model.context, model.can, model.operations])])
+    // The name at the server as it is spelt: rules and grants read it, and a deployment's name does not always keep it.
+    parts.push([name, JSON.stringify([model.upstreamModel, model.context, model.can, model.operations])])
   }
   if (deployments.length === 0) return base
   const extended = deepFreeze({
@@ -59,6 +61,7 @@ export async function withDiscovered(bundle: Bundle, found: readonly DiscoveredM
     catalogDigest: await digestOf([['catalog', base.catalogDigest], ...parts]),
     catalog: catalogOf(catalog.providers, [...catalog.deployments, ...deployments]),
     rulebook: { ...rulebook, deployments: [...rulebook.deployments, ...ruled], edges: edges.inOrder() },
+    madeOf: { ...base.madeOf, discovered: taken },
   })
   compiled.set(extended, base)
   return extended

@@ -49,11 +49,19 @@ export function layOver(rulebook: Rulebook, rules: readonly Rule[]): Rulebook {
 export const laidOver = ({ rules }: Rulebook): readonly Rule[] => rules.filter(rule => rule.policy.startsWith(MARK))
 
 /** The bundle itself where there is no drill, else one with a digest of its own. The catalog is the same. */
-export async function withDrills(bundle: Bundle, drills: readonly Drill[]): Promise<Bundle> {
+export async function withDrills(bundle: Bundle, drills: readonly (Pick<Drill, 'id' | 'rules'> & Partial<Drill>)[]): Promise<Bundle> {
   if (drills.length === 0) return bundle
+  const texts = drills.map(({ id, rules }) => ({ id, rules: JSON.stringify(rules) }))
   return deepFreeze<Bundle>({
     ...bundle,
-    digest: await digestOf([['bundle', bundle.digest], ...drills.map(({ id, rules }) => [id, JSON.stringify(rules)] as const)]),
+    digest: await digestOf([['bundle', bundle.digest], ...texts.map(({ id, rules }) => [id, rules] as const)]),
     rulebook: layOver(bundle.rulebook, drills.flatMap(drill => drill.rules)),
+    madeOf: { ...bundle.madeOf, drills: texts },
   })
 }
+
+/** The rules of a drill from the text that was digested: in JSON a window without an end is null there. Throws when it is no JSON. */
+export const rulesIn = (text: string): readonly Rule[] => JSON.parse(text, (name, value: unknown) => {
+  if (value !== null) return value
+  return name === 'from' ? -Infinity : Infinity
+}) as readonly Rule[]

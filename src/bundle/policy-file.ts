@@ -156,6 +156,7 @@ export function readDuties(tree: Tree | undefined, reading: Reading): Duties | u
     ...(cache && { cache }),
     ...(retainEvidence !== undefined && { retainEvidence }),
     ...(reading.text(tree, 'rescue') === 'no' && { rescue: 'no' as const }),
+    ...(reading.text(tree, 'request-digest') === 'yes' && { requestDigest: 'yes' as const }),
     ...(header?.kind === 'mapping' && {
       header: Object.fromEntries(header.entries.map(e => [e.key.toLowerCase(), e.value.kind === 'scalar' ? e.value.text : ''])),
     }),

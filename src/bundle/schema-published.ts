@@ -29,7 +29,7 @@ const EXAMPLES: { readonly [word: string]: unknown } = {
   require: { 'processed-in': { only: ['DE', 'FR'] } }, prefer: [{ hosting: 'local' }, { weights: 'open' }], because: 'The strictest data stays at home',
   law: 'GDPR Art. 9, Art. 32', then: { log: 'metadata', cache: 'none' }, exceptions: { allowed: 'yes', 'at-most': '90d', approver: ['dpo'] },
   allowed: 'yes', approver: ['dpo'], mode: 'shadow', 'mode-until': '2027-01-15', 'enforce-for': { app: ['crm'] },
-  redact: ['iban', 'national-id'], log: 'metadata', 'log-in': ['FR'], cache: 'none', notify: ['dpo'], 'retain-evidence': '730d', header: { 'x-data-class': 'restricted' }, rescue: 'no',
+  redact: ['iban', 'national-id'], log: 'metadata', 'log-in': ['FR'], cache: 'none', notify: ['dpo'], 'retain-evidence': '730d', header: { 'x-data-class': 'restricted' }, rescue: 'no', 'request-digest': 'yes',
 
   // An app file.
   grants: [{ model: ['vendor-x/*'] }], 'may-carry': ['personal'], 'may-assert': ['data', 'user-in'],

@@ -115,6 +115,7 @@ const duties = block('then', {
   notify: { description: 'Who is told.', ...oneOrMany(ref('word'), { minItems: 1 }) },
   'retain-evidence': ref('duration', 'How long the record of the decision is kept.'),
   rescue: oneOf(['no'], 'no (a stream that breaks is not continued by another deployment), or leave the word out'),
+  'request-digest': oneOf(['yes'], 'yes (the record of the decision holds a salted digest of the request), or leave the word out'),
   header: {
     type: 'object', title: 'header', description: 'Headers to put on the answer.', minProperties: 1,
     propertyNames: { pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$" },

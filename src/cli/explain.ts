@@ -130,11 +130,12 @@ function readRequest(text: string, place: string, host: Host): Written {
 }
 
 /**
- * A decision entry of the records as a request: what was vouched for, at its time. What registration, `may-carry` and
+ * A decision of the records, a line or its entry, as a request: what was vouched for, at its time. What registration, `may-carry` and
  * `assume` said then, the policies say again.
  */
 function recorded(value: Record<string, unknown>): Record<string, unknown> {
-  const { kind, at, request } = value
+  const { open, closed } = value
+  const { kind, at, request } = typeof open === 'object' && typeof closed === 'object' ? { ...open, ...closed } as Record<string, unknown> : value
   if (kind !== 'decision' || typeof at !== 'number' || typeof request !== 'object' || request === null) return value
   const facts = Object.entries(request as Record<string, { readonly value: unknown; readonly source: string }>)
     .filter(([, fact]) => (VOUCHED as readonly string[]).includes(fact.source)).map(([name, fact]) => [name, fact.value])

@@ -13,6 +13,8 @@ export type Found = {
   readonly at: number
   /** How far back the records were read, as written; undefined without records. */
   readonly last: string | undefined
+  /** What was read for it. */
+  readonly read?: string | undefined
   readonly impact: Impact
   readonly later: readonly LaterImpact[]
   /** Somebody said that wider is meant. */
@@ -77,6 +79,7 @@ function summary(found: Found): readonly Line[] {
     ...single.length === 0 ? [] : [['single', `${counted(single.length, 'class', 'classes')} would have no fallback: ${single.slice(0, LINES_MAX).map(c => classInWords(c)).join('; ')}`] as const],
     ...first.length === 0 ? [] : [['cost', `preferred deployment changes for ${counted(first.length, 'class', 'classes')}${shareOfAll(weight(first), found)}${priceInWords(first)}`] as const],
     ...found.last === undefined ? [] : [['unseen', `${counted(unseen.classes, 'registered class', 'registered classes')} had no traffic; checked statically: ${unseen.empty === 0 ? 'not empty' : `${grouped(unseen.empty)} would have no model`}`] as const],
+    ...found.read === undefined ? [] : [['read', found.read] as const],
     ...unmet.map(d => ['unmet', `${d.name} differs and ${found.last === undefined ? 'no registered class' : 'none of the classes'} meets it: what it does to others was not asked`] as const),
     ...pointless.map(e => ['exceptions', `${e.name} becomes pointless  ${at(e.place)}`] as const),
   ]
@@ -117,6 +120,7 @@ export function inJson(found: Found): string {
     'new': { name: next.name, bundle: next.bundle.digest },
     'at': inUtc(found.at),
     'last': found.last ?? null,
+    'read': found.read ?? null,
     'differences': differences.map(({ kind, name, change, parts, wider = [], place }) => ({ kind, name, change, parts, wider, file: place?.file ?? null, line: place?.line ?? null })),
     'classes': classes.map(c => ({
       ...named(c), requests: c.weight, before: c.before, after: c.after, 'newly-permitted': c.newlyPermitted, 'newly-removed': c.newlyRemoved, empty: c.empty, single: c.single,

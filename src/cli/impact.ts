@@ -3,23 +3,21 @@ import { existsSync, statSync } from 'node:fs'
 import type { Bundle, Sources } from '../bundle/bundle.ts'
 import { compile } from '../bundle/compile.ts'
 import { withConnections } from '../bundle/connection-difference.ts'
-import { trustedAndStated } from '../classify/classify.ts'
 import { asksAt, bothRegistered, impact, laterImpact, type WeightedClass } from '../policy/impact.ts'
-import type { Asked } from '../policy/request.ts'
-import type { Rulebook } from '../policy/rule.ts'
-import { VOUCHED } from '../record/record.ts'
+import { askedOf } from '../record/decided.ts'
 import { oneOf, UsageError, type Command } from './command.ts'
 import { printProblems } from './compiled.ts'
 import { EXIT } from './exit.ts'
 import type { Host, RecordedRequests } from './host.ts'
 import { inJson, inMarkdown, inText, isWider, type Found } from './impact-text.ts'
 import { instantOrNow } from './instant.ts'
+import { durationMs } from './last.ts'
 import { POLICIES } from './serve.ts'
 
 const FORMATS = ['text', 'json', 'markdown'] as const
 const LAST = '7d'
-const LAST_WRITTEN = /^([1-9]\d{0,3})([dh])$/
-const UNIT_MS = { d: 86_400_000, h: 3_600_000 } as const
+/** Requests are counted by the hour. */
+const HOUR_MS = 3_600_000
 const CAN_DIFFER = 'OLD and NEW are folders or git revisions'
 
 export const impactCommand: Command = {
@@ -28,8 +26,8 @@ export const impactCommand: Command = {
   wordsMax: 2,
   says: `Says what a change of the policies does; ${CAN_DIFFER} of the policies (REV or REV:path).`,
   options: {
-    records: { value: 'FILE', says: 'Ask what was really asked: the records.sqlite of a gateway' },
-    last: { value: '7d', says: `How far back the records are read, in days or hours; ${LAST} unless given` },
+    records: { value: 'DATA|FILE', says: 'Ask what was really asked: the data folder of a gateway, its records or its classes.sqlite' },
+    last: { value: '7d', says: `How far back that is read, in days or hours from the start of an hour; ${LAST} unless given` },
     at: { value: 'TIME', says: 'Judge both at this time instead of now' },
     format: { value: 'text|json|markdown', says: 'text unless given' },
     'accept-wider': { says: 'End with 0 although something is newly permitted, or some word lets more through' },
@@ -40,7 +38,7 @@ export const impactCommand: Command = {
     const at = instantOrNow(options['at'], host.now)
     const last = options['last'] ?? LAST
     if (options['last'] !== undefined && options['records'] === undefined) throw new UsageError('--last says how far back --records is read; without --records it says nothing.')
-    const since = host.now() - durationMs(last)
+    const since = Math.floor((host.now() - durationMs(last)) / HOUR_MS) * HOUR_MS
 
     const folder = [newWord, oldWord].find(isFolder) ?? host.environment['BAILIWICK_POLICIES'] ?? POLICIES
     const old = await bundleAt(oldWord, folder, host), next = await bundleAt(newWord, folder, host)
@@ -51,7 +49,7 @@ export const impactCommand: Command = {
     const compared = impact(old.rulebook, next.rulebook, classesOf(old, next, recorded?.requests ?? [], at))
     const found: Found = {
       old: { name: oldWord, bundle: old }, next: { name: newWord, bundle: next }, at,
-      last: recorded === undefined ? undefined : last,
+      last: recorded === undefined ? undefined : last, read: recorded?.read,
       impact: { ...compared, differences: withConnections(compared.differences, old, next) },
       later: laterImpact(old.rulebook, next.rulebook, at),
       accepted: options['accept-wider'] !== undefined,
@@ -59,12 +57,6 @@ export const impactCommand: Command = {
     host.out(format === 'json' ? inJson(found) : format === 'markdown' ? inMarkdown(found) : inText(found))
     return isWider(found) && !found.accepted ? EXIT.refused : EXIT.fine
   },
-}
-
-function durationMs(written: string): number {
-  const parts = LAST_WRITTEN.exec(written)
-  if (parts === null) throw new UsageError(`--last is a number of days or hours, such as 7d or 12h, not '${written}'.`)
-  return Number(parts[1]) * UNIT_MS[parts[2] as keyof typeof UNIT_MS]
 }
 
 const isFolder = (word: string): boolean => existsSync(word) && statSync(word).isDirectory()
@@ -91,19 +83,4 @@ function* classesOf({ rulebook: old }: Bundle, { rulebook: next }: Bundle, recor
     yield alike.has(app) ? { asked, weight: one.count, at } : { asked, askedAnew: askedOf(next, one), weight: one.count, at }
   }
   for (const { asked } of bothRegistered(old, next)) yield { asked, weight: 0, at }
-}
-
-/**
- * The request as it was made. What its caller stated is sorted again by what the app may assert; what the registration added
- * is left out, for each rulebook to add its own.
- */
-function askedOf(rulebook: Rulebook, { request, stated }: RecordedRequests): Asked {
-  const app = request['app']?.value
-  const sorted = trustedAndStated(rulebook, typeof app === 'string' ? app : '', stated)
-  const trusted: Record<string, unknown> = { ...sorted.trusted }
-  for (const fact of Object.keys(request)) {
-    const { value, source } = request[fact]!
-    if ((VOUCHED as readonly string[]).includes(source) && stated[fact] === undefined) trusted[fact] = value
-  }
-  return { trusted, stated: sorted.stated }
 }

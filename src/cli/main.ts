@@ -7,6 +7,7 @@
 import { helpFor, maybe, readArguments, UsageError, type Command } from './command.ts'
 import { calendar } from './calendar.ts'
 import { check } from './check.ts'
+import { contentCommand } from './content.ts'
 import { coverageCommand } from './coverage.ts'
 import { directiveCommand } from './directive.ts'
 import { drill } from './drill.ts'
@@ -19,12 +20,15 @@ import { init } from './init.ts'
 import { keys } from './keys.ts'
 import { packCommand } from './pack.ts'
 import { quarantineCommand } from './quarantine.ts'
+import { receiptCommand } from './receipt.ts'
+import { recordsCommand } from './records.ts'
 import { rehearse } from './rehearse.ts'
+import { replayCommand } from './replay.ts'
 import { sentences } from './sentences.ts'
 import { serve } from './serve.ts'
 import { test } from './test.ts'
 
-const COMMANDS: readonly Command[] = [serve, check, test, explainCommand, impactCommand, coverageCommand, drill, directiveCommand, quarantineCommand, calendar, exceptionsCommand, sentences, packCommand, keys, init, rehearse]
+const COMMANDS: readonly Command[] = [serve, check, test, explainCommand, impactCommand, coverageCommand, replayCommand, recordsCommand, receiptCommand, contentCommand, drill, directiveCommand, quarantineCommand, calendar, exceptionsCommand, sentences, packCommand, keys, init, rehearse]
 const HELP = ['--help', '-h', 'help']
 const VERSION = ['--version', '-v', 'version']
 

@@ -12,7 +12,7 @@ import { failure, type Failure } from '../failure.ts'
 import { readBody } from '../openai/body.ts'
 import type { Pool } from '../pool/pool.ts'
 import type { Clock, Random } from '../ports.ts'
-import type { Said } from '../provider/attestation.ts'
+import { reported, type Said } from '../provider/attestation.ts'
 import type { ProviderCall, ProviderPort, Usage } from '../provider/provider.ts'
 import { isKeyRefused } from '../provider/refusal.ts'
 import { pause, type Attempt } from './attempt.ts'
@@ -53,6 +53,8 @@ export type Dispatch = {
   readonly noticed: (deployment: Deployment, failed: Failure | undefined) => void
   /** Told once, when a committed answer has ended. */
   readonly ended: (end: Ended) => void
+  /** Whether the end that was told is on record: no stream is told complete before. */
+  readonly kept: () => Promise<boolean>
 }
 
 export type Ended = {
@@ -64,6 +66,8 @@ export type Ended = {
   readonly pieces: number
   /** The model that the server said it is. */
   readonly servedModel: string | undefined
+  /** Where the server said that it ran, in a word. */
+  readonly reportedRegion: string | undefined
   /** All whose words are in the answer, in order. */
   readonly deployments: readonly string[]
   /** What the server said, at the end, that does not agree with the facts. */
@@ -177,7 +181,7 @@ async function attempt(d: Dispatch, { began, pool, deployment, call, left, attem
   if (opened.kind !== 'stream') d.noticed(deployment, failed)
   if (opened.kind === 'whole') {
     trial.report(undefined)
-    d.ended({ outcome: 'answered', failure: undefined, usage: opened.answer.usage, pieces: 0, servedModel: opened.answer.model, deployments: [name], mismatch: undefined })
+    d.ended({ outcome: 'answered', failure: undefined, usage: opened.answer.usage, pieces: 0, servedModel: opened.reported.servedModel, reportedRegion: opened.reported.reportedRegion, deployments: [name], mismatch: undefined })
   }
   return opened
 }
@@ -215,7 +219,7 @@ function follow(d: Dispatch, first: Source, { pool, attempts, left }: Following)
   /** Of sources that broke. */
   let piecesBefore = 0
   return committedStream({
-    first, clock: d.clock, left, hasLeft: () => d.signal.aborted,
+    first, clock: d.clock, left, hasLeft: () => d.signal.aborted, kept: d.kept,
     over({ deployment, trial, scanner }, why) {
       const wrong = d.attest(deployment, { geo: scanner.geo })
       const told = wrong === undefined ? why : mismatch(deployment.name, wrong)
@@ -246,12 +250,12 @@ function follow(d: Dispatch, first: Source, { pool, attempts, left }: Following)
       }
       return undefined
     },
-    ended({ outcome, failure: why, source: { scanner, deployment } }) {
-      const { usage, pieces, model } = scanner
+    ended({ outcome, failure: why, source: { scanner, deployment, said } }) {
+      const { usage, pieces } = scanner, { servedModel, reportedRegion } = reported(deployment, said())
       // Of a stream that could not be rescued, the last source is among those that broke.
       const before = outcome === 'cut' ? piecesBefore - pieces : piecesBefore
       d.ended({
-        outcome, failure: why, servedModel: model, deployments,
+        outcome, failure: why, servedModel, reportedRegion, deployments,
         usage: usage && { ...usage, output: usage.output + before },
         pieces: pieces + before,
         mismatch: d.attest(deployment, { geo: scanner.geo }),

@@ -10,10 +10,11 @@ import { concat } from '../openai/bytes.ts'
 import type { ProviderError } from '../openai/error.ts'
 import { streamScanner, type StreamScanner } from '../openai/sse.ts'
 import type { Clock } from '../ports.ts'
-import type { Said } from '../provider/attestation.ts'
+import { reported, type Reported, type Said } from '../provider/attestation.ts'
 import { failureOf } from '../provider/broken.ts'
-import { aboutRequest, isAboutRequest } from '../provider/refusal.ts'
+import { aboutRequest, isAboutRequest, withoutRepeats } from '../provider/refusal.ts'
 import type { ProviderAnswer, ProviderCall, ProviderPort } from '../provider/provider.ts'
+import type { Repeats } from '../provider/repeat.ts'
 import { attemptSignal, type AttemptSignal } from './attempt.ts'
 import type { Splice } from './splice.ts'
 
@@ -48,10 +49,12 @@ export type Source = {
   readonly attempt: AttemptSignal
   readonly trial: Trial
   readonly splice: Splice | undefined
+  /** The server's account of this answer, as far as it has come. */
+  readonly said: () => Said
 }
 
 export type Opened =
-  | { readonly kind: 'whole'; readonly body: Uint8Array; readonly answer: Answer }
+  | { readonly kind: 'whole'; readonly body: Uint8Array; readonly answer: Answer; readonly reported: Reported }
   | { readonly kind: 'stream'; readonly source: Source }
   | { readonly kind: 'failed'; readonly failure: Failure }
 
@@ -79,7 +82,7 @@ export async function open(o: Opening): Promise<Opened> {
   try {
     const sent = await o.providers.send(o.deployment, call, attempt.signal)
     if (!sent.ok) return fail(sent.failure)
-    const elsewhere = o.attest(o.deployment, { headers: sent.headers })
+    const elsewhere = o.attest(o.deployment, { headers: sent.headers, repeats: sent.repeats })
     if (elsewhere !== undefined) return fail(mismatch(name, elsewhere))
     const opened = call.stream ? await holdBack(o, sent, attempt) : await readWhole(o, sent, attempt)
     return opened.kind === 'failed' ? fail(opened.failure) : opened
@@ -91,13 +94,13 @@ export async function open(o: Opening): Promise<Opened> {
 /** `what` is in words of ours; the deployment is set aside with them. */
 export const mismatch = (name: string, what: string): Failure => failure('compliance_mismatch', `What ${name} says of its work does not agree with the catalog: ${what}.`, { cause: what })
 /** An error with status 200. */
-const errorInBody = (name: string, error: ProviderError): Failure => {
-  const upstream = { status: 200, ...error }
-  return isAboutRequest(error.code ?? '') ? aboutRequest(name, upstream) : failure('upstream_error', `${name} answered with an error.`, { upstream })
+const errorInBody = (name: string, error: ProviderError, repeats: Repeats | undefined): Failure => {
+  const upstream = { status: 200, ...(repeats === undefined ? error : withoutRepeats(error, repeats)) }
+  return isAboutRequest(upstream.code ?? '') ? aboutRequest(name, upstream) : failure('upstream_error', `${name} answered with an error.`, { upstream })
 }
 const failed = (failure: Failure): Opened => ({ kind: 'failed', failure })
 
-async function readWhole(o: Opening, { body }: ProviderAnswer, attempt: AttemptSignal): Promise<Opened> {
+async function readWhole(o: Opening, { body, headers, repeats }: ProviderAnswer, attempt: AttemptSignal): Promise<Opened> {
   const { name } = o.deployment
   const chunks: Uint8Array[] = []
   let length = 0
@@ -113,16 +116,16 @@ async function readWhole(o: Opening, { body }: ProviderAnswer, attempt: AttemptS
   const bytes = concat(chunks)
   const answer = readAnswer(bytes, o.call.operation)
   if (answer === undefined) return failed(failure('upstream_error', `${name} answered with something that is no JSON object.`))
-  if (answer.error !== undefined) return failed(errorInBody(name, answer.error))
+  if (answer.error !== undefined) return failed(errorInBody(name, answer.error, repeats))
   if (!answer.complete) return failed(failure('upstream_error', `${name} answered without an answer.`, { upstream: { status: 200 } }))
-  const wrong = o.attest(o.deployment, { model: answer.model, geo: answer.geo })
+  const wrong = o.attest(o.deployment, { model: answer.model, geo: answer.geo, repeats })
   if (wrong !== undefined) return failed(mismatch(name, wrong))
   attempt.release()
-  return { kind: 'whole', body: bytes, answer }
+  return { kind: 'whole', body: bytes, answer, reported: reported(o.deployment, { headers, model: answer.model, geo: answer.geo, repeats }) }
 }
 
 /** Keeps the first events back until one holds content, so that a failure before it stays invisible. */
-async function holdBack(o: Opening, { body }: ProviderAnswer, attempt: AttemptSignal): Promise<Opened> {
+async function holdBack(o: Opening, { body, headers, repeats }: ProviderAnswer, attempt: AttemptSignal): Promise<Opened> {
   const { deployment, deployment: { name }, timeouts, trial, splice } = o
   const scanner = streamScanner({ choices: o.choices, ...(splice !== undefined && { rewrite: splice.rewrite }) })
   const rest = body[Symbol.asyncIterator]()
@@ -134,10 +137,10 @@ async function holdBack(o: Opening, { body }: ProviderAnswer, attempt: AttemptSi
     heldBytes += next.value?.length ?? 0
     const whole = next.done === true ? scanner.end() : scanner.feed(next.value)
     if (whole !== undefined) held.push(whole)
-    const wrong = o.attest(deployment, { model: scanner.model, geo: scanner.geo })
+    const wrong = o.attest(deployment, { model: scanner.model, geo: scanner.geo, repeats })
     if (wrong !== undefined) return failed(mismatch(name, wrong))
     if (splice?.state === 'diverged') return failed(failure('diverged', `${name} gave another answer than the one that was begun.`, { upstream: { status: 200 } }))
-    if (scanner.error !== undefined) return failed(errorInBody(name, scanner.error))
+    if (scanner.error !== undefined) return failed(errorInBody(name, scanner.error, repeats))
     // An answer that ends unfinished before anything of it was given is a failed attempt and no more.
     if ((next.done === true || scanner.done) && !scanner.finished) return failed(failure('unreachable', `${name} ended its answer before it was complete.`, scanner.isFewer ? { noSign: true } : {}))
     // What is said again is not kept.
@@ -147,5 +150,5 @@ async function holdBack(o: Opening, { body }: ProviderAnswer, attempt: AttemptSi
     // While it says again what was said, it is not silent.
     if (scanner.hasContent) attempt.allow(Math.min(timeouts.idle, o.left()), `The next piece of ${name}'s answer`, { isCutShort: o.left() < timeouts.idle })
   }
-  return { kind: 'stream', source: { deployment, timeouts, held, rest, scanner, attempt, trial, splice } }
+  return { kind: 'stream', source: { deployment, timeouts, held, rest, scanner, attempt, trial, splice, said: () => ({ headers, model: scanner.model, geo: scanner.geo, repeats }) } }
 }

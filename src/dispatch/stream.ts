@@ -2,7 +2,7 @@
  * What this is for: a stream that has been committed to: its first content is known, and the caller is about to get it.
  *
  * What it promises: bytes go on as they came; a stream that breaks is gone on with by another deployment or ends with an
- * in-band error and no `[DONE]`; `ended` is told exactly once; leaving early aborts the attempt.
+ * in-band error and no `[DONE]`, which comes when the end is on record; `ended` is told exactly once; leaving early aborts the attempt.
  */
 import { envelopeOf, failure, type Failure } from '../failure.ts'
 import { DONE, errorEvent } from '../openai/sse.ts'
@@ -29,14 +29,17 @@ export type Committed = {
   /** A source that will not be read on, and why; undefined when it gave all it had to give. */
   readonly over: (source: Source, why: Failure | undefined) => void
   readonly ended: (end: StreamEnd) => void
+  /** Whether the end that was told is on record. */
+  readonly kept: () => Promise<boolean>
 }
 
 /** After the last choice has finished, `[DONE]` and the usage may follow; a server that keeps them is not waited for. */
 const AFTER_FINISH_MS = 2_000
+const NOT_KEPT = failure('cannot_record', 'The end of this answer cannot be recorded, so it is not told complete.')
 /** A break met after a longer pause of the caller's is not held against the server. */
 const UNREAD_MS_MAX = 1_000
 
-export function committedStream({ first, clock, left, hasLeft, rescue, over, ended }: Committed): AsyncIterable<Uint8Array> {
+export function committedStream({ first, clock, left, hasLeft, rescue, over, ended, kept }: Committed): AsyncIterable<Uint8Array> {
   let source = first
   let isOver = false
   /** Whom the stream waits for: a caller who does not read says nothing about the provider. */
@@ -127,7 +130,7 @@ export function committedStream({ first, clock, left, hasLeft, rescue, over, end
         }
         if (why === undefined) {
           finish('answered', undefined)
-          yield DONE
+          yield await kept() ? DONE : errorEvent(envelopeOf(NOT_KEPT))
           return
         }
         if (why.code === 'cancelled') return finish('cancelled', why)

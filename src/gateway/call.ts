@@ -10,6 +10,8 @@ export type Call = {
   readonly requestId: string
   /** The app whose key was shown. */
   readonly app: string
+  /** The decision of the request of which this one is a step. INVARIANT: never from a caller's words. */
+  readonly parent?: string
   readonly operation: Operation
   readonly body: RequestBody
   /** What the body asks for: model, stream and what a deployment must be able to do. Checked by `readRequest`. */

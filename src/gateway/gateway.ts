@@ -11,7 +11,9 @@ import { createEpochs, type Connected, type Epochs, type PoolEvent } from '../po
 import { createQuarantine, type Quarantine, type QuarantineChange, type Quarantined } from '../pool/quarantine.ts'
 import type { Ports } from '../ports.ts'
 import type { ProviderPort } from '../provider/provider.ts'
+import type { Salting } from '../record/hash.ts'
 import type { Entry, Recorder } from '../record/record.ts'
+import type { ContentSink } from './content.ts'
 import { createEvents, type Events } from './events.ts'
 import { createLimits, type Limits } from './limits.ts'
 import type { Metrics } from './metrics.ts'
@@ -31,6 +33,10 @@ export type Parts = {
   readonly metrics: Metrics
   /** The country where this gateway keeps its records, or undefined when nobody said. */
   readonly place: string | undefined
+  /** Where content is kept that may be; absent: nowhere. */
+  readonly content?: ContentSink | undefined
+  /** Absent: a request of which the policies want a digest on record is refused. */
+  readonly salting?: Salting
   readonly bundle: Bundle
   /** Which deployments of a bundle can be dispatched to now. */
   readonly connected: Connected

@@ -17,6 +17,7 @@ import { attest } from '../provider/attestation.ts'
 import { admit } from './admission.ts'
 import { answerHeaders, refusalOf, type Story } from './answer.ts'
 import type { Answer, Call } from './call.ts'
+import { contentLog } from './content.ts'
 import type { Gateway } from './gateway.ts'
 import { costOf } from './limits.ts'
 import { noticed } from './noticing.ts'
@@ -82,14 +83,15 @@ async function decideAndSend(gateway: Gateway, call: Call, before: readonly Atte
   if (!pooled.ok) return end(pooled.failure, { outcome: pooled.failure.code === 'permitted_models_unavailable' ? 'failed' : 'refused', attempts: before })
 
   // 4. Attempts, one deadline.
+  const body = call.body.edit({ set: duty.edit?.set ?? {}, remove: ['provider', 'models'] })
+  const content = contentLog(gateway, { id: record.id, duties: decision.duties, members: host.members, request: body })
   const ending = Promise.withResolvers<Ended>()
   const sent = await dispatch({
     pool: pooled.pool, choices: call.needs.choices, providers: gateway.providers, breakers: gateway.breakers, clock, random, before,
     call: {
-      operation: call.operation, stream: call.needs.stream, requestId: call.requestId,
-      body: call.body.edit({ set: duty.edit?.set ?? {}, remove: ['provider', 'models'] }),
+      operation: call.operation, stream: call.needs.stream, requestId: call.requestId, body,
     },
-    receivedAt: call.receivedAt, signal: call.signal, ended: ending.resolve,
+    receivedAt: call.receivedAt, signal: call.signal, ended: ending.resolve, kept: () => closed,
     wishes: { timeouts: app.timeouts, onContentFilter: app.onContentFilter, mayRescue: app.streamRescue && decision.duties.rescue !== 'no' },
     renew: pool => poolNow(gateway, pool, epoch), isSetAside: name => gateway.quarantine.of(name) !== undefined, noticed: (deployment, why) => noticed(gateway, deployment, why),
     attest: (deployment, said) => attest(deployment, bundle.catalog, said),
@@ -98,19 +100,23 @@ async function decideAndSend(gateway: Gateway, call: Call, before: readonly Atte
     await record.close({ outcome: 'superseded', attempts: sent.attempts })
     return sent
   }
-  if (sent.kind === 'failed') return end(sent.failure, { outcome: sent.failure.code === 'cancelled' ? 'cancelled' : 'failed', attempts: sent.attempts })
+  if (sent.kind === 'failed') {
+    const duties = content !== undefined && sent.attempts.length > before.length ? { duties: await content.keep(duty.done) } : {}
+    return end(sent.failure, { outcome: sent.failure.code === 'cancelled' ? 'cancelled' : 'failed', attempts: sent.attempts, ...duties })
+  }
 
   // 5. The answer, and how it ended.
-  const closed = ending.promise.then(ended => {
+  const closed = ending.promise.then(async ended => {
     // The usage is the last one's where others went on with the stream, and so is the price.
     const { price } = bundle.catalog.byName.get(ended.deployments.at(-1)!)!
     gateway.limits.spent(call.app, costOf(ended.usage ?? { input: call.needs.promptTokensAtLeast, output: ended.pieces }, price))
-    return record.close({ ...outcomeOf(ended, sent), ...(duty.done.length > 0 && { duties: duty.done }) })
+    const duties = content === undefined ? duty.done : await content.keep(duty.done, sent.kind === 'whole' ? sent.body : undefined)
+    return record.close({ ...outcomeOf(ended, sent, bundle), ...(duties.length > 0 && { duties }) })
   })
   const headers = { ...duty.headers, ...answerHeaders(story, { ...sent, first: pooled.first }) }
   if (sent.kind === 'stream') {
     gateway.ports.background(closed)
-    return { kind: 'stream', headers, contentType: 'text/event-stream', body: sent.body }
+    return { kind: 'stream', headers, contentType: 'text/event-stream', body: content === undefined ? sent.body : content.heard(sent.body) }
   }
   if (!await closed) return failed(failure('cannot_record', 'The answer cannot be recorded, so it is not given.', { retryAfterMs: 5_000 }))
   return { kind: 'whole', headers, contentType: 'application/json', body: sent.body }

@@ -1,17 +1,18 @@
 /** One request's two entries: the decision before the first attempt, the outcome when the answer has ended. */
+import type { Bundle } from '../bundle/bundle.ts'
 import type { Dispatched, Ended } from '../dispatch/dispatch.ts'
 import { failure, type Failure } from '../failure.ts'
 import type { Decision } from '../policy/decide.ts'
-import { dutiesInWords } from '../policy/explain.ts'
 import type { Understood } from '../policy/request.ts'
 import type { Epoch } from '../pool/epochs.ts'
+import { decidedOf } from '../record/decided.ts'
+import { saltedDigest } from '../record/hash.ts'
 import type { OutcomeEntry } from '../record/record.ts'
 import type { Call } from './call.ts'
 import type { Gateway } from './gateway.ts'
+import { costOf } from './limits.ts'
 
 const RETRY_AFTER_MS = 5_000
-/** Facts that the gateway itself knows. */
-const OURS: { readonly [fact: string]: string | undefined } = { app: 'key', operation: 'gateway', 'model-asked': 'gateway', 'agent-depth': 'gateway' }
 
 export type Outcome = Omit<OutcomeEntry, 'kind' | 'id' | 'at' | 'ms'>
 
@@ -26,16 +27,14 @@ export type Decided = { readonly call: Call; readonly epoch: Epoch; readonly und
 
 /** Writes the decision. What cannot be recorded cannot proceed. */
 export async function openRecord(gateway: Gateway, { call, epoch, understood, decision, now }: Decided): Promise<RequestRecord | { readonly ok: false; readonly failure: Failure }> {
+  const { salting } = gateway
+  const owesDigest = decision.duties.requestDigest !== undefined
+  if (owesDigest && salting === undefined) return { ok: false, failure: failure('no_permitted_model', 'The policies want a digest of this request on record, which this gateway cannot make.') }
   const id = gateway.nextId()
-  const facts = understood.readings[0]!
   const kept = await gateway.keep({
-    kind: 'decision', id, at: now, requestId: call.requestId, app: call.app,
+    kind: 'decision', id, at: now, requestId: call.requestId, app: call.app, ...(call.parent !== undefined && { parent: call.parent }),
     bundle: epoch.bundle.digest, catalog: epoch.bundle.catalogDigest, epoch: epoch.number,
-    outcome: decision.outcome, ...(decision.code !== undefined && { code: decision.code }),
-    request: Object.fromEntries(Object.entries(facts).map(([fact, value]) => [fact, { value, source: OURS[fact] ?? understood.sources[fact] ?? 'request' }])),
-    stated: call.stated,
-    permitted: decision.permitted, activeRules: decision.active, exceptions: decision.exceptions,
-    assumptions: understood.assumed.map(a => a.fact), duties: dutiesInWords(decision.duties),
+    stated: call.stated, ...decidedOf(understood, decision), ...(owesDigest && salting !== undefined && { requestDigest: saltedDigest(call.body.bytes, salting) }),
   })
   if (!kept) return { ok: false, failure: failure('cannot_record', 'The decision cannot be recorded, so nothing is sent.', { retryAfterMs: RETRY_AFTER_MS }) }
   return {
@@ -48,10 +47,17 @@ export async function openRecord(gateway: Gateway, { call, epoch, understood, de
   }
 }
 
-/** The outcome of an answer that was committed to. */
-export const outcomeOf = (end: Ended, { deployment, attempts }: Extract<Dispatched, { kind: 'whole' | 'stream' }>): Outcome => ({
-  outcome: end.outcome, ...(end.failure !== undefined && { code: end.failure.code }),
-  deployment: deployment.name, model: deployment.model, attempts,
-  ...(end.deployments.length > 1 && { deployments: end.deployments }), ...(end.mismatch !== undefined && { mismatch: end.mismatch }),
-  ...(end.servedModel !== undefined && { servedModel: end.servedModel }), ...(end.usage !== undefined && { usage: end.usage }),
-})
+/** The outcome of an answer that was committed to, with what the bundle says of those whose words are in it. */
+export function outcomeOf(end: Ended, { deployment, attempts }: Extract<Dispatched, { kind: 'whole' | 'stream' }>, { catalog }: Bundle): Outcome {
+  const took = end.deployments.map(name => catalog.byName.get(name)!)
+  const places = took.map(({ processedIn }) => processedIn)
+  const cost = end.usage && costOf(end.usage, took.at(-1)!.price).cost
+  return {
+    outcome: end.outcome, ...(end.failure !== undefined && { code: end.failure.code }),
+    deployment: deployment.name, model: deployment.model, attempts,
+    ...(places.every(known => known !== undefined) && { processedIn: [...new Set(places.flat())] }),
+    ...(end.deployments.length > 1 && { deployments: end.deployments }), ...(end.mismatch !== undefined && { mismatch: end.mismatch }),
+    ...(end.servedModel !== undefined && { servedModel: end.servedModel }), ...(end.reportedRegion !== undefined && { reportedRegion: end.reportedRegion }),
+    ...(end.usage !== undefined && { usage: end.usage }), ...(cost !== undefined && { cost: cost.amount }),
+  }
+}

@@ -12,9 +12,11 @@ import { coverageMeter } from '../gateway/coverage.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { visibleModels } from '../gateway/visible.ts'
 import type { Operation } from '../policy/facts.ts'
+import type { RecordsPort } from '../record/record.ts'
 import { ask } from './ask.ts'
 import { readJson } from './body.ts'
 import { liveCoverage } from './coverage.ts'
+import { NO_RECORDS, showDecision, showKey, showReceipt, type Reader } from './decisions.ts'
 import type { Outcome } from './changing.ts'
 import { enactDirective, liftDirective, listDirectives, type DirectivesPort } from './directives.ts'
 import { beginDrill, endDrill, listDrills, type DrillsPort } from './drills.ts'
@@ -43,6 +45,8 @@ export type HttpOptions = {
   readonly directives?: DirectivesPort
   /** Absent on a host that lays nothing over the law. */
   readonly drills?: DrillsPort
+  /** Absent on a host whose records cannot be read while it serves. */
+  readonly records?: RecordsPort
   /** Aborts when the gateway stops serving: streams of events, which have no end of their own, end then. */
   readonly stopping: AbortSignal
   /** Closes the connection that a request came on, whatever is still to be read from it; only the host can. */
@@ -146,6 +150,10 @@ export function createApp(gateway: Gateway, given: Partial<HttpOptions> = {}): H
     operation, requestId, app, request: context.req.raw, stated: facts, dryRun, bodyBytesMax: options.bodyBytesMax, receivedAt, signal,
   }))
 
+  const ofRecords = (work: (records: RecordsPort) => Reply | Promise<Reply>): Reply | Promise<Reply> => (options.records === undefined ? NO_RECORDS : work(options.records))
+  const decisionFor = (reader: Reader, exchange: Exchange) => ofRecords(records => showDecision(records, named(exchange, 'id'), reader))
+  const receiptFor = (reader: Reader, exchange: Exchange) => ofRecords(records => showReceipt(records, named(exchange, 'id'), { reader, at: clock.now() }))
+
   const events = eventStreams(gateway)
   const measureCoverage = coverageMeter(gateway)
   const measured = (): Reply => {
@@ -165,12 +173,17 @@ export function createApp(gateway: Gateway, given: Partial<HttpOptions> = {}): H
       const model = models(exchange).find(m => m.id === exchange.context.req.param('id'))
       return model === undefined ? failed(failure('model_not_found', 'This key may use no model of this name. GET /v1/models lists those that it may use.', { param: 'model' })) : json(model)
     }))
+    .get('/v1/decisions/:id', forApp('decisions', exchange => decisionFor({ app: exchange.app }, exchange)))
+    .get('/v1/decisions/:id/receipt', forApp('decisions', exchange => receiptFor({ app: exchange.app }, exchange)))
+    .get('/.well-known/bailiwick-records-key', context => reply(context, undefined, () => ofRecords(showKey)))
     .get('/health/liveliness', alive)
     .get('/healthz', alive)
     .get('/health/readiness', ready)
     .get('/readyz', ready)
     .get('/metrics', context => reply(context, undefined, measured))
     .get('/admin/pool', forAdmin(() => json(poolState(gateway))))
+    .get('/admin/decisions/:id', forAdmin(exchange => decisionFor('admin', exchange)))
+    .get('/admin/decisions/:id/receipt', forAdmin(exchange => receiptFor('admin', exchange)))
     .post('/admin/explain', forAdmin(async ({ context }) => {
       const read = await readJson(context.req.raw, options.bodyBytesMax)
       if (!read.ok) return failed(read.failure)

@@ -4,8 +4,9 @@
  * What it assumes: `duties` are those of the decision for this very request. What it promises: a duty that is not
  * understood, or cannot be carried out whole, refuses the request; a refusal names the duty and never the content.
  *
- * Two duties ask nothing more of this gateway than what it always does: it logs no content (`log`) and keeps no answers
- * for others (`cache`). It deletes no records either (`retain-evidence`).
+ * One duty asks nothing more of this gateway than what it always does: it keeps no answers for others (`cache`). Another (`log`) says
+ * how much may be logged, and not that it must: what came of it, gateway/content.ts says. Records are deleted by the
+ * recorder, whole files at a time and none before its time (`retain-evidence`).
  */
 import { failure, type Failure } from '../failure.ts'
 import type { Operation } from '../policy/facts.ts'
@@ -42,6 +43,17 @@ export function mayRecord(duties: CombinedDuties, host: Host): Failure | undefin
   return why === undefined ? undefined : failure('no_permitted_model', why)
 }
 
+/**
+ * Why the content of this request may not be kept at a place, in a few words; undefined where it may. Nothing is refused for it: content
+ * that may be kept nowhere is not kept (policy-language, section 15).
+ */
+export function whyContentMayNotBeKept({ logIn }: CombinedDuties, { place, members }: Host): string | undefined {
+  if (logIn === undefined) return undefined
+  if (logIn.length === 0) return 'no place is allowed'
+  if (place === undefined) return 'its place is not known'
+  return liesIn(place, logIn, members) ? undefined : `${place} is not in ${logIn.join(', ')}`
+}
+
 /** Carries out what is to be done to the request and the answer. Where the records may stay is `mayRecord`'s question. */
 export function carryOut(duties: CombinedDuties, operation: Operation, body: Readonly<Record<string, unknown>>, host: Pick<Host, 'place'>): CarriedOut {
   const refuse = (message: string): CarriedOut => ({ ok: false, failure: failure('no_permitted_model', message) })
@@ -68,8 +80,9 @@ export function carryOut(duties: CombinedDuties, operation: Operation, body: Rea
       ...(duties.logIn === undefined ? [] : [`log-in ${host.place}`]),
       ...(words.cache === undefined ? [] : ['cache: nothing is kept']),
       ...(duties.notify ?? []).map(name => `notify ${name}`),
-      ...(words['retain-evidence'] === undefined ? [] : [`retain-evidence ${words['retain-evidence']}: nothing is deleted`]),
+      ...(words['retain-evidence'] === undefined ? [] : [`retain-evidence ${words['retain-evidence']}: kept at least so long`]),
       ...(words.rescue === undefined ? [] : [`rescue ${words.rescue}`]),
+      ...(words['request-digest'] === undefined ? [] : ['request-digest: on record']),
       ...headers.map(([name]) => `header ${name}`),
     ],
   }
@@ -80,10 +93,13 @@ function whyRecordsMayNotStay(places: readonly string[], { place, members }: Hos
   if (places.length === 0) return 'The policies leave no place where the records of this request may be kept.'
   const must = `The policies ask that the records of this request stay in ${places.join(', ')}`
   if (place === undefined) return `${must}, and this gateway was not told where it keeps them (--place).`
+  return liesIn(place, places, members) ? undefined : `${must}, and this gateway keeps them in ${place}.`
+}
+
+/** A part of a country lies in it; a whole country is not known to lie in one of its parts. */
+function liesIn(place: string, places: readonly string[], members: Host['members']): boolean {
   const countries = places.flatMap(name => [name, ...members(name)])
-  // A part of a country lies in it; a whole country is not known to lie in one of its parts.
-  const stays = countries.includes(place) || (place.includes('-') && countries.includes(place.slice(0, place.indexOf('-'))))
-  return stays ? undefined : `${must}, and this gateway keeps them in ${place}.`
+  return countries.includes(place) || (place.includes('-') && countries.includes(place.slice(0, place.indexOf('-'))))
 }
 
 /** A field name and a field value of RFC 9110, sections 5.1 and 5.5. */

@@ -182,6 +182,7 @@ function undone(asked: Duties, done: CombinedDuties): readonly string[] {
   if (asked.cache) say(done.cache !== undefined && sameSet(asked.cache, done.cache), 'cache', asked.cache, done.cache)
   if (asked.retainEvidence !== undefined) say(asked.retainEvidence === done.retainEvidence, 'retain-evidence', hours(asked.retainEvidence), hours(done.retainEvidence))
   if (asked.rescue !== undefined) say(asked.rescue === done.rescue, 'rescue', asked.rescue, done.rescue)
+  if (asked.requestDigest !== undefined) say(asked.requestDigest === done.requestDigest, 'request-digest', asked.requestDigest, done.requestDigest)
   for (const [name, value] of Object.entries(asked.header ?? {})) say(done.header?.[name] === value, `header ${name}`, value, done.header?.[name])
   return complaints
 }

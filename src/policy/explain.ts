@@ -52,6 +52,7 @@ export type DutiesInWords = {
   readonly notify?: readonly string[]
   readonly 'retain-evidence'?: string
   readonly rescue?: 'no'
+  readonly 'request-digest'?: 'yes'
   readonly header?: { readonly [name: string]: string }
 }
 
@@ -146,6 +147,7 @@ export function dutiesInWords(d: CombinedDuties): DutiesInWords {
     ...(d.notify && { notify: d.notify }),
     ...(d.retainEvidence !== undefined && { 'retain-evidence': d.retainEvidence % 24 === 0 ? `${d.retainEvidence / 24}d` : `${d.retainEvidence}h` }),
     ...(d.rescue && { rescue: d.rescue }),
+    ...(d.requestDigest && { 'request-digest': d.requestDigest }),
     ...(d.header && { header: d.header }),
   }
 }

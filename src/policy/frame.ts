@@ -158,6 +158,7 @@ export type CombinedDuties = {
   /** Hours. */
   readonly retainEvidence?: number
   readonly rescue?: 'no'
+  readonly requestDigest?: 'yes'
   readonly header?: { readonly [name: string]: string }
 }
 
@@ -175,6 +176,7 @@ export function combineDuties(duties: readonly Duties[], members: Members): Comb
     ...(notify.length > 0 && { notify: union(notify) }),
     ...(evidence.length > 0 && { retainEvidence: Math.max(...evidence) }),
     ...(stated('rescue').length > 0 && { rescue: 'no' as const }),
+    ...(stated('requestDigest').length > 0 && { requestDigest: 'yes' as const }),
     ...(headers.length > 0 && { header: unionOfHeaders(headers) }),
   }
 }

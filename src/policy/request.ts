@@ -72,21 +72,26 @@ function readElement(definition: FactDefinition, raw: unknown, rulebook: Ruleboo
   }
 }
 
-const lawsByBook = new WeakMap<Rulebook, ReadonlySet<string>>()
+const wordsByBook = new WeakMap<Rulebook, Map<string, ReadonlySet<string>>>()
+
+/** The words of a request fact that some rule, ring, exception or registration names. */
+export function wordsNamed(rulebook: Rulebook, fact: string): ReadonlySet<string> {
+  let known = wordsByBook.get(rulebook)
+  if (known === undefined) wordsByBook.set(rulebook, known = new Map())
+  let words = known.get(fact)
+  if (words === undefined) {
+    const blocks = [...rulebook.rules.flatMap(r => [r.when, ...(r.enforceFor ? [r.enforceFor] : [])]), ...rulebook.exceptions.map(e => e.for)]
+    const registered = [...rulebook.apps.values()].flatMap(a => a.registered[fact] ?? [])
+    known.set(fact, words = new Set([...blocks.flatMap(b => termsOf(b, fact)), ...registered.map(String)]))
+  }
+  return words
+}
 
 /**
- * The laws that some rule, ring, exception or registration names. A caller who names another one has either misspelt it
- * or speaks of a law that nothing here knows; the border reads both as unknown (section 13, case 1).
+ * The laws that the rulebook names. A caller who names another one has either misspelt it or speaks of a law that nothing
+ * here knows; the border reads both as unknown (section 13, case 1).
  */
-export function lawsNamed(rulebook: Rulebook): ReadonlySet<string> {
-  let known = lawsByBook.get(rulebook)
-  if (known === undefined) {
-    const blocks = [...rulebook.rules.flatMap(r => [r.when, ...(r.enforceFor ? [r.enforceFor] : [])]), ...rulebook.exceptions.map(e => e.for)]
-    const registered = [...rulebook.apps.values()].flatMap(a => a.registered['governed-by'] ?? [])
-    lawsByBook.set(rulebook, known = new Set([...blocks.flatMap(b => termsOf(b, 'governed-by')), ...registered.map(String)]))
-  }
-  return known
-}
+export const lawsNamed = (rulebook: Rulebook): ReadonlySet<string> => wordsNamed(rulebook, 'governed-by')
 
 function termsOf(block: Block, fact: string): readonly string[] {
   if (block.kind === 'and' || block.kind === 'or') return block.parts.flatMap(part => termsOf(part, fact))

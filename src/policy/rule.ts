@@ -49,6 +49,8 @@ export type Duties = {
   readonly retainEvidence?: number
   /** No: a stream that breaks ends there; no other deployment goes on with it. */
   readonly rescue?: 'no'
+  /** Yes: the record of the decision holds a salted digest of the request's body. */
+  readonly requestDigest?: 'yes'
   /** Headers to put on the answer, name in lower case to value. */
   readonly header?: { readonly [name: string]: string }
 }

@@ -26,7 +26,7 @@ export const HOW_TO_READ: readonly string[] = [
   'A group stands for the members it has at the instant of the decision. A label carries the labels it is said to be also.',
   '"not-collected" is a known value that is in no list.',
   'A request that contradicts its registration, or whose caller adds to what is known of it, is decided under each reading, and a deployment must be permitted under all of them.',
-  'Of several rules, everything is redacted that one of them redacts, as little is logged as one of them says, records and answers are kept only where all of them let them be kept, everybody is notified, evidence is kept for the longest time, and no other deployment goes on with an answer that breaks off if one of them says so.',
+  'Of several rules, everything is redacted that one of them redacts, as little is logged as one of them says, records and answers are kept only where all of them let them be kept, everybody is notified, evidence is kept for the longest time, and no other deployment goes on with an answer that breaks off and a salted digest of the request is put on record if one of them says so.',
   'The duties of a rule are owed for every request it applies to while it is enforced, whichever deployment answers.',
   'Preferences add up: a deployment counts 0 when the first condition is known to hold, 1 when it is the second and so on, and as many as there are conditions when it is none. The lowest sum comes first; then the cheapest, then the one whose name comes first.',
   'To an exception, data that nobody stated is not known. An exception frees a deployment of its rule and leaves the duties of that rule.',
@@ -81,7 +81,7 @@ function mode({ mode: kind, modeUntil, enforceFor }: Rule, zones: Zones): readon
 
 const LOGGED = { none: 'nothing of the content', metadata: 'only metadata', full: 'all of the content' } as const
 
-function duties({ redact, log, logIn, cache, notify, retainEvidence, rescue, header }: Duties): readonly Line[] {
+function duties({ redact, log, logIn, cache, notify, retainEvidence, rescue, requestDigest, header }: Duties): readonly Line[] {
   const words = (list: readonly string[]): string => listed(list.map(word), 'and')
   return [
     ...(redact === undefined ? [] : [sentence(`It redacts ${words(redact)}`)]),
@@ -91,6 +91,7 @@ function duties({ redact, log, logIn, cache, notify, retainEvidence, rescue, hea
     ...(notify === undefined ? [] : [sentence(`It notifies ${words(notify)}`)]),
     ...(retainEvidence === undefined ? [] : [sentence(`It has evidence kept for ${duration(retainEvidence)}`)]),
     ...(rescue === undefined ? [] : [sentence('It lets no other deployment go on with an answer that breaks off')]),
+    ...(requestDigest === undefined ? [] : [sentence('It puts a salted digest of the request on record')]),
     ...Object.entries(header ?? {}).sort(([a], [b]) => inOrder(a, b)).map(([name, value]) => sentence(`It puts the header ${quote(name)} on the answer with the value ${quote(value)}`)),
   ]
 }

@@ -60,7 +60,7 @@ async function discoverOllama(provider: Provider, connection: Connection, ports:
   for (let at = 0; at < entries.length; at += SHOWN_AT_ONCE) {
     const some = await Promise.all(entries.slice(at, at + SHOWN_AT_ONCE).map(async entry => {
       const model = entry?.model ?? entry?.name
-      if (!isName(model)) return undefined
+      if (!isName(model) || made.repeats(model)) return undefined
       const shown = isElsewhere(model, entry) ? undefined : await show(made.client, model)
       return { model, shown, isAway: isElsewhere(model, shown ?? entry) }
     }))
@@ -123,7 +123,7 @@ async function discoverOpenai(provider: Provider, connection: Connection, { tran
   const guarded: Transport = {
     async send(request, both) {
       const response = await transport.send({ ...request, headers: { accept: 'application/json', ...key.headers } }, both)
-      if (response.status !== 200) throw new BrokenAnswer(await refusal(response, { name, clock }))
+      if (response.status !== 200) throw new BrokenAnswer(await refusal(response, { name, clock, repeats: key.isIn }))
       return response
     },
   }
@@ -137,7 +137,7 @@ async function discoverOpenai(provider: Provider, connection: Connection, { tran
   const listed: unknown = (await client.models.list({ signal })).data
   if (!Array.isArray(listed)) throw new BrokenAnswer(failure('upstream_error', `${name} gave no list of models.`))
   for (const entry of listed.slice(0, MODELS_MAX) as (Record<string, unknown> | null)[]) {
-    if (!isName(entry?.['id'])) continue
+    if (!isName(entry?.['id']) || key.isIn(entry['id'])) continue
     // Ollama speaks this dialect too, and then its name is the only sign of a model of its cloud.
     if (isLocal && isCloudName(entry['id'])) {
       elsewhere.push(entry['id'])

@@ -10,33 +10,36 @@ import type { Ports, Transport } from '../ports.ts'
 import { BrokenAnswer } from './broken.ts'
 import { fetchOverTransport } from './fetch-over-transport.ts'
 import { refusal } from './refusal.ts'
+import { repeatsOf, type Repeats } from './repeat.ts'
 import { keyOf } from './secret.ts'
 
 const LINE_BYTES_MAX = 8 * 1024 * 1024
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024
 const LINE_FEED = 0x0a
+const NOTHING = new Uint8Array()
 
-export type OllamaClient = { readonly ok: true; readonly client: Ollama } | { readonly ok: false; readonly failure: Failure }
+export type OllamaClient = { readonly ok: true; readonly client: Ollama; readonly repeats: Repeats } | { readonly ok: false; readonly failure: Failure }
 
-/** A client for one call under one signal. `name` is who the failures speak of. */
+/** A client for one call under one signal. `name` is who the failures speak of, `body` what they must not repeat. */
 export function ollamaClient(
   connection: Connection,
   { transport, secrets, clock }: Pick<Ports, 'transport' | 'secrets' | 'clock'>,
-  { signal, name, connectTimeoutMs, streams = false }: { readonly streams?: boolean; readonly signal: AbortSignal; readonly name: string; readonly connectTimeoutMs: number },
+  { signal, name, connectTimeoutMs, streams = false, body = NOTHING }: { readonly streams?: boolean; readonly body?: Uint8Array; readonly signal: AbortSignal; readonly name: string; readonly connectTimeoutMs: number },
 ): OllamaClient {
   const key = keyOf(connection, secrets)
   if (!key.ok) return { ok: false, failure: failure('misconfigured', `The key of ${name} is not set.`) }
+  const repeats = repeatsOf(body, key.isIn)
   const guarded: Transport = {
     async send(request, both) {
       const headers = { 'content-type': 'application/json', accept: 'application/json', ...key.headers }
       const response = await transport.send({ ...request, headers }, both)
-      if (response.status !== 200) throw new BrokenAnswer(await refusal(response, { name, clock }))
+      if (response.status !== 200) throw new BrokenAnswer(await refusal(response, { name, clock, repeats }))
       // The package skips and prints lines that it cannot read; what a server calls them is no reason to let it.
       const lines = streams || response.headers['content-type']?.includes('ndjson') === true
       return { ...response, body: lines ? wholeLines(response.body, name) : bounded(response.body, name) }
     },
   }
-  return { ok: true, client: new Ollama({ host: connection.baseUrl, fetch: fetchOverTransport(guarded, { signal, connectTimeoutMs }) }) }
+  return { ok: true, repeats, client: new Ollama({ host: connection.baseUrl, fetch: fetchOverTransport(guarded, { signal, connectTimeoutMs }) }) }
 }
 
 const broken = (name: string, wrong: string): BrokenAnswer => new BrokenAnswer(failure('upstream_error', `${name} ${wrong}.`, { upstream: { status: 200 } }))

@@ -28,12 +28,13 @@ export function ollama(ports: OllamaPorts): ProviderPort {
       const read = readBody(call.body)
       if (!read.ok) return failed(failure('invalid_request', read.wrong, read.param === undefined ? {} : { param: read.param }))
       const transport = transportFor(deployment, call, ports.transport)
-      const made = ollamaClient(connection, { ...ports, transport }, { signal, name, connectTimeoutMs: deployment.timeouts.connect, streams: call.operation === 'chat' && call.stream })
+      const made = ollamaClient(connection, { ...ports, transport }, { signal, name, connectTimeoutMs: deployment.timeouts.connect, streams: call.operation === 'chat' && call.stream, body: call.body })
       if (!made.ok) return made
       try {
-        return call.operation === 'chat'
+        const answer = call.operation === 'chat'
           ? await chat({ client: made.client, body: read.body.value, deployment, call, signal, ports })
           : await embed({ client: made.client, body: read.body.value, deployment })
+        return answer.ok ? { ...answer, repeats: made.repeats } : answer
       } catch (error) {
         return failed(failureOf(error, signal, name))
       }

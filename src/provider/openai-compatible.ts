@@ -10,6 +10,7 @@ import { failureOf } from './broken.ts'
 import { transportFor } from './local.ts'
 import type { ProviderPort, ProviderResult } from './provider.ts'
 import { refusal } from './refusal.ts'
+import { repeatsOf } from './repeat.ts'
 import { keyOf } from './secret.ts'
 
 const PATHS: { readonly [operation in Operation]?: string } = { chat: '/chat/completions', completion: '/completions', embedding: '/embeddings' }
@@ -23,6 +24,7 @@ export function openaiCompatible({ transport, secrets, clock }: Pick<Ports, 'tra
       if (path === undefined) return failed('refused_by_provider', `${name} cannot be asked for ${call.operation}.`)
       const key = keyOf(connection, secrets)
       if (!key.ok) return failed('misconfigured', `The key of ${name} is not set.`)
+      const repeats = repeatsOf(call.body, key.isIn)
       let response: TransportResponse
       try {
         response = await transportFor(deployment, call, transport).send({
@@ -35,13 +37,13 @@ export function openaiCompatible({ transport, secrets, clock }: Pick<Ports, 'tra
       } catch (error) {
         return { ok: false, failure: failureOf(error, signal, name) }
       }
-      if (response.status !== 200) return { ok: false, failure: await refusal(response, { name, clock }) }
+      if (response.status !== 200) return { ok: false, failure: await refusal(response, { name, clock, repeats }) }
       const contentType = call.stream ? 'text/event-stream' : 'application/json'
       if (!speaks(response.headers, contentType)) {
         await drop(response)
         return failed('upstream_error', `${name} answered with another kind of content than ${contentType}.`, { upstream: { status: 200 } })
       }
-      return { ok: true, contentType, headers: response.headers, body: response.body }
+      return { ok: true, contentType, headers: response.headers, repeats, body: response.body }
     },
   }
 }

@@ -7,6 +7,7 @@
 import type { Deployment } from '../catalog/catalog.ts'
 import type { Failure } from '../failure.ts'
 import type { Operation } from '../policy/facts.ts'
+import type { Repeats } from './repeat.ts'
 
 export type ProviderCall = {
   readonly operation: Operation
@@ -26,6 +27,8 @@ export type ProviderAnswer = {
   readonly contentType: 'application/json' | 'text/event-stream'
   /** The response's headers, names in lower case; empty where the dialect gives none. */
   readonly headers: Readonly<Record<string, string>>
+  /** Of the words in the headers and the body. Absent: nothing is known to be repeated. */
+  readonly repeats?: Repeats
   /** JSON bytes, or SSE bytes in OpenAI's dialect, untouched where the server speaks it. Iterated once. */
   readonly body: AsyncIterable<Uint8Array>
 }

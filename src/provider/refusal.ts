@@ -5,6 +5,7 @@
 import { failure, type Failure } from '../failure.ts'
 import { readProviderError, type ProviderError } from '../openai/error.ts'
 import type { Clock, TransportResponse } from '../ports.ts'
+import type { Repeats } from './repeat.ts'
 
 /** An error body is read to here, for its code and type, and then dropped. */
 const ERROR_BODY_BYTES_MAX = 64 * 1024
@@ -24,10 +25,22 @@ const WITHDRAWN = new RegExp([
 /** Codes that say: our key or our bill. */
 const OUR_ACCOUNT = /^(invalid_api_key|incorrect_api_key|insufficient_quota|billing_hard_limit_reached|billing_not_active|invalid_organization)$/i
 
+/** Codes that say: too long, or filtered. */
+const ABOUT_REQUEST = /^(?:context_length_exceeded|(?:responsible_ai_)?content_(?:filter|policy)(?:_violation)?)$/i
+
+/** Whether a code is one of those that mean something here: nobody's key and nobody's prompt. */
+export const isKnownCode = (code: string): boolean => WITHDRAWN.test(code) || OUR_ACCOUNT.test(code) || ABOUT_REQUEST.test(code)
+
+/** What is kept of an error: not what only gives back what was sent, unless it is a code that means something. */
+export function withoutRepeats({ code, type }: ProviderError, repeats: Repeats): ProviderError {
+  const isFit = (word: string | undefined): boolean => word !== undefined && (isKnownCode(word) || !repeats(word))
+  return { ...(isFit(code) && { code: code! }), ...(isFit(type) && { type: type! }) }
+}
+
 /** Reads the error body of an answer, bounded, and says what it means. Never throws. */
-export async function refusal(response: TransportResponse, { name, clock }: { readonly name: string; readonly clock: Clock }): Promise<Failure> {
+export async function refusal(response: TransportResponse, { name, clock, repeats }: { readonly name: string; readonly clock: Clock; readonly repeats: Repeats }): Promise<Failure> {
   const { status, headers } = response
-  const error = await readError(response, clock)
+  const error = withoutRepeats(await readError(response, clock), repeats)
   const said = { upstream: { status, ...error } }
   const code = error.code ?? ''
   const wait = retryAfterMs(headers, clock)

@@ -23,3 +23,17 @@ export function fromBase64url(text: string): Uint8Array<ArrayBuffer> | undefined
   // Spare bits at the end would let two texts stand for one value.
   return inBase64url(bytes) === text ? bytes : undefined
 }
+
+/** What a host gives for digests that nobody can try out: SHA-256, and bytes that nobody can guess. */
+export type Salting = { readonly sha256: Sha256; readonly randomBytes: (length: number) => Uint8Array }
+
+const SALT_BYTES = 16
+
+/** SHA-256 over 16 random bytes followed by these, and those bytes; both in lower-case hex. */
+export function saltedDigest(bytes: Uint8Array, { sha256, randomBytes }: Salting): { readonly salt: string; readonly digest: string } {
+  const salt = randomBytes(SALT_BYTES)
+  const whole = new Uint8Array(salt.length + bytes.length)
+  whole.set(salt)
+  whole.set(bytes, salt.length)
+  return { salt: inHex(salt), digest: inHex(sha256(whole)) }
+}

@@ -28,7 +28,7 @@ export const BEFORE_ALL = '0'.repeat(64)
 /** What whoever asked may know of the answer to it: nothing of other apps, of rules or of deployments that did not answer. */
 const OPEN: { readonly [kind: string]: readonly string[] | 'all' } = {
   decision: ['app', 'requestId', 'bundle', 'catalog', 'epoch', 'outcome', 'code'],
-  outcome: ['outcome', 'code', 'deployment', 'model', 'processedIn', 'usage', 'duties', 'ms'],
+  outcome: ['outcome', 'code', 'deployment', 'deployments', 'model', 'processedIn', 'usage', 'duties', 'ms'],
   checkpoint: 'all', log: 'all', retired: 'all',
 }
 const OF_ALL = ['kind', 'id', 'at']
@@ -40,13 +40,22 @@ export function lineOf(entry: Entry, { seq, prev, salt }: Place, sha256: Sha256)
   const names = OPEN[entry.kind]
   const isOpen = (name: string): boolean => names === 'all' || OF_ALL.includes(name) || names?.includes(name) === true
   const members = Object.entries(entry)
-  const open = canonical(Object.fromEntries(members.filter(([name]) => isOpen(name))))
-  const closed = canonical(Object.fromEntries(members.filter(([name]) => !isOpen(name))))
+  const open = kept(members.filter(([name]) => isOpen(name)))
+  const closed = kept(members.filter(([name]) => !isOpen(name)))
   return {
     // The members of a line come in this order by their names, so that this is its canonical text.
     text: `{"closed":${closed},"open":${open},"prev":"${prev}","salt":"${salt}","seq":${seq}}`,
     digest: digestFrom({ closed: closedDigest(closed, salt, sha256), open, prev, seq }, sha256),
   }
+}
+
+/**
+ * The canonical text of members. Half a surrogate pair, which a caller may put into a name, is no text that the scheme has: it is kept
+ * as U+FFFD, so that nobody can make a line that a strict reader refuses.
+ */
+function kept(members: readonly (readonly [name: string, value: unknown])[]): string {
+  const text = canonical(Object.fromEntries(members))
+  return text.includes('\\ud') ? canonical(JSON.parse(text, (_, value: unknown) => (typeof value === 'string' ? value.toWellFormed() : value))) : text
 }
 
 const closedDigest = (closed: string, salt: string, sha256: Sha256): string => inHex(sha256(`{"salt":"${salt}","value":${closed}}`))

@@ -20,7 +20,7 @@ type Undo = () => Promise<void>
 type Filed = { readonly ok: true; readonly undo: Undo } | { readonly ok: false; readonly failure: Failure }
 
 /** The port for a folder that is watched. */
-export function directivesIn(folder: string, { gateway, recorder, watching }: { readonly gateway: Gateway; readonly recorder: NodeRecorder; readonly watching: Watching }): DirectivesPort {
+export function directivesIn(folder: string, { gateway, recorder, watching }: { readonly gateway: Gateway; readonly recorder: Pick<NodeRecorder, 'append' | 'directives'>; readonly watching: Watching }): DirectivesPort {
   return {
     inForce: () => watching.inForce(),
     history: () => recorder.directives(),

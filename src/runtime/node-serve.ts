@@ -5,21 +5,27 @@
  * What it promises: `ready` is printed when it can answer and not before; policies that do not compile are never half
  * applied, neither at the start nor while it runs; told to stop, it finishes what it began.
  */
+import { randomBytes } from 'node:crypto'
 import { createBreakers } from '../breaker/opossum.ts'
 import { compile } from '../bundle/compile.ts'
 import { printProblems, short } from '../cli/compiled.ts'
 import { EXIT } from '../cli/exit.ts'
 import type { Host, ServeOptions } from '../cli/host.ts'
+import { CONTENT_ALARM } from '../gateway/content.ts'
 import { createGateway } from '../gateway/gateway.ts'
 import { createMetrics } from '../gateway/metrics.ts'
 import { createApp, DEFAULT_HTTP_OPTIONS } from '../http/app.ts'
 import type { Quarantined } from '../pool/quarantine.ts'
 import { providers } from '../provider/providers.ts'
 import { adminToken } from './node-admin-token.ts'
+import { createBundles } from './node-bundles.ts'
+import { createClasses } from './node-classes.ts'
 import { clientIsLoopback, cutConnection } from './node-client.ts'
 import { createConnections } from './node-connections.ts'
+import { openContent } from './node-content.ts'
 import { directivesIn } from './node-directives.ts'
 import { createDrills } from './node-drills.ts'
+import { sha256 } from './node-key.ts'
 import { listen, type Listening } from './node-listen.ts'
 import { readPolicies } from './node-policies.ts'
 import { nodePorts, type NodePorts } from './node-ports.ts'
@@ -57,7 +63,7 @@ export async function serve(options: ServeOptions, host: Host): Promise<number> 
   let quarantined: readonly Quarantined[]
   let token = options.adminToken
   try {
-    recorder = openRecorder(options.data)
+    recorder = await openRecorder(options.data, { retainMs: options.retainMs, failed: error => host.err(`bailiwick: records: ${messageOf(error)}\n`) })
     quarantined = recorder.quarantined()
     if (token === undefined) {
       const made = adminToken(options.data)
@@ -68,26 +74,37 @@ export async function serve(options: ServeOptions, host: Host): Promise<number> 
     return say(`the data folder ${options.data} cannot be used: ${messageOf(error)}`)
   }
 
+  const content = options.content === undefined ? undefined : await openContent(options.content)
+  if (content?.ok === false) {
+    await recorder.close()
+    return say(content.wrong)
+  }
+
   // 3. The gateway.
   const transport = nodeTransport()
   const ports = nodePorts(transport, host.environment)
   const connections = createConnections(ports)
   await connections.ask(compiled.bundle, DISCOVERY_AT_START_MS)
+  const classes = createClasses({ data: options.data, ports, retainMs: options.retainMs, rulebook: () => gateway.epochs.current().bundle.rulebook })
   const gateway = createGateway({
-    ports, recorder, providers: providers(ports), breakers: createBreakers(), metrics: createMetrics(),
+    ports, recorder: classes.counting(recorder), providers: providers(ports), breakers: createBreakers(), metrics: createMetrics(),
+    content: content?.sink, salting: { sha256, randomBytes },
     quarantined, place: options.place, bundle: await connections.wire(compiled.bundle), connected: connections.connected,
   })
+  if (content?.failed !== undefined) gateway.raise(CONTENT_ALARM, `The folder for content cannot be used (${messageOf(content.failed)}); requests go on without.`)
   const { bundle } = gateway.epochs.current()
+  const bundles = createBundles({ data: options.data, version: host.version, gateway })
+  await bundles.keep(bundle)
   await gateway.keep({
     kind: 'start', id: gateway.nextId(), at: ports.clock.now(), version: host.version, bundle: bundle.digest, place: options.place ?? null, quarantined: quarantined.map(q => q.deployment),
   })
   const drills = createDrills(gateway)
-  const watching = watch({ gateway, connections, folder: options.policies, overlay: drills.overlay, shared: options.state === undefined ? undefined : sharedNewsIn(options.state), sources: read.sources, bundle: compiled.bundle })
+  const watching = watch({ gateway, connections, folder: options.policies, overlay: drills.overlay, keep: bundles.keep, shared: options.state === undefined ? undefined : sharedNewsIn(options.state), sources: read.sources, bundle: compiled.bundle })
   const stopping = new AbortController()
   const app = createApp(gateway, {
     bodyBytesMax: options.bodyBytesMax ?? DEFAULT_HTTP_OPTIONS.bodyBytesMax,
     adminToken: token, clientIsLoopback, version: host.version, started: ports.clock.now(), rehearsing: () => connections.rehearsing(),
-    directives: directivesIn(options.policies, { gateway, recorder, watching }), drills: drills.port(watching), stopping: stopping.signal, cut: cutConnection,
+    directives: directivesIn(options.policies, { gateway, recorder, watching }), drills: drills.port(watching), records: recorder, stopping: stopping.signal, cut: cutConnection,
   })
 
   // 4. The port.
@@ -96,7 +113,8 @@ export async function serve(options: ServeOptions, host: Host): Promise<number> 
     server = await listen(app.fetch, options)
   } catch (error) {
     watching.end()
-    recorder.close()
+    classes.end()
+    await recorder.close()
     await Promise.all([connections.close(), transport.close()])
     return say(whyNotListening(error, options))
   }
@@ -112,7 +130,9 @@ export async function serve(options: ServeOptions, host: Host): Promise<number> 
   stopping.abort()
   const isInTime = await finish(server, ports, stop)
   await drills.close()
-  recorder.close()
+  await bundles.end()
+  classes.end()
+  await recorder.close()
   await Promise.all([connections.close(), transport.close()])
   ports.log('info', 'stopped', { cut: !isInTime })
   return isInTime ? EXIT.fine : EXIT.other

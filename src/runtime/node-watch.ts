@@ -35,6 +35,8 @@ export type Watched = Policies & {
   readonly folder: string
   /** What lies over the law of the folder for a while: a drill. The bundle as it is where there is none. */
   readonly overlay: (bundle: Bundle) => Promise<Bundle>
+  /** Keeps whatever comes into force, so that what it decides can be decided again. Never rejects. */
+  readonly keep: (bundle: Bundle) => Promise<void>
   /** Where other gateways' news is read and ours told; undefined where it stands alone. */
   readonly shared?: SharedNews | undefined
 }
@@ -54,7 +56,7 @@ export type Watching = {
 }
 
 /** Looks every quarter of a second, until `end`. */
-export function watch({ gateway, connections, folder, overlay, shared, ...begun }: Watched): Watching {
+export function watch({ gateway, connections, folder, overlay, keep, shared, ...begun }: Watched): Watching {
   const { clock, background } = gateway.ports
   let { sources, bundle } = begun
   let signature: string | undefined
@@ -93,6 +95,7 @@ export function watch({ gateway, connections, folder, overlay, shared, ...begun 
   }
   const changeTo = async (next: Bundle, cause: string): Promise<void> => {
     const laidOver = await overlay(await connections.wire(next))
+    await keep(laidOver)
     if (hasEnded) return
     putInForce(gateway, laidOver, cause)
   }

@@ -10,14 +10,19 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import type { Host, RehearseOptions } from '../cli/host.ts'
 import { main } from '../cli/main.ts'
+import { readAsked } from './node-asked.ts'
+import { readBundle } from './node-bundles.ts'
+import { readSigningKey, sha256 } from './node-key.ts'
 import { readPolicies } from './node-policies.ts'
-import { readRecorded } from './node-recorded.ts'
+import { readRecords } from './node-records.ts'
 import { startRehearsal } from './node-rehearsal.ts'
 import { readRevision } from './node-revision.ts'
 import { nodeClock } from './node-ports.ts'
 import { toldToStop } from './node-stop.ts'
 
 const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { readonly version: string }
+
+let hasReaderLeft = false
 
 const host: Host = {
   version: manifest.version,
@@ -26,6 +31,10 @@ const host: Host = {
   now: Date.now,
   out: words => { process.stdout.write(words) },
   err: words => { process.stderr.write(words) },
+  async outTaken() {
+    if (process.stdout.writableNeedDrain && !hasReaderLeft) await new Promise<void>(resolve => { process.stdout.once('drain', resolve).once('error', () => resolve()) })
+    return !hasReaderLeft
+  },
   // Back to the start of the line, and nothing left of what stood there.
   ...(process.stderr.isTTY && { progress: (words: string) => { process.stderr.write(`\r\u001B[K${words}`) } }),
   readInput: () => text(process.stdin),
@@ -33,7 +42,11 @@ const host: Host = {
   randomBytes,
   readFolder: readPolicies,
   readRevision,
-  readRecorded,
+  readRecorded: readAsked,
+  readRecords,
+  readSigningKey,
+  sha256,
+  readBundle,
   starterFolder: fileURLToPath(new URL('../../policies', import.meta.url)),
   // The gateway and its packages are loaded by the command that needs them: the others answer at once.
   serve: async options => (await import('./node-serve.ts')).serve(options, host),
@@ -73,6 +86,7 @@ async function rehearse({ pretends, models, hostname, port }: RehearseOptions): 
 // Whoever reads our output may leave before the end, as `head` does; that is no error of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
+  hasReaderLeft = true
 })
 
 process.exitCode = await main(process.argv.slice(2), host)

@@ -289,6 +289,13 @@ describe('rules and apps', () => {
     expect(combineDuties([{ log: 'full' }, duties, {}], new Map())).toEqual({ log: 'full', rescue: 'no' })
     expect(combineDuties([{ log: 'full' }, {}], new Map())).not.toHaveProperty('rescue')
   })
+
+  test('the duty request-digest: yes is there where it is written, and stays when one rule of several says it', async () => {
+    const { duties } = ruleOf(await bundleChanged({ file: RULES, from: '    because: It is the rule\n', to: '    because: It is the rule\n    then: { request-digest: yes }\n' }), 'gdpr/home')
+    expect(duties).toEqual({ requestDigest: 'yes' })
+    expect(combineDuties([{ log: 'none' }, duties, {}], new Map())).toEqual({ log: 'none', requestDigest: 'yes' })
+    expect(combineDuties([{ log: 'none' }, {}], new Map())).not.toHaveProperty('requestDigest')
+  })
 })
 
 describe('the bundle as a thing', () => {

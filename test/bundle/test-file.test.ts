@@ -47,7 +47,7 @@ allowed: ours
 excluded: { theirs: [stays, other/kept] }
 would-exclude: { ours: kept }
 first: ours
-must-do: { log: metadata, log-in: [FR], cache: none, retain-evidence: 2d, rescue: no, header: { X-Why: law } }
+must-do: { log: metadata, log-in: [FR], cache: none, retain-evidence: 2d, rescue: no, request-digest: yes, header: { X-Why: law } }
 used-exceptions: []
 refused: no`))
     expect(problems).toEqual([])
@@ -60,7 +60,7 @@ refused: no`))
         // The policy under test comes first: an id is that of its own rule where there is one.
         excluded: [{ deployment: 'theirs', written: 'stays', rules: ['place/stays'] }, { deployment: 'theirs', written: 'other/kept', rules: ['other/kept'] }],
         wouldExclude: [{ deployment: 'ours', written: 'kept', rules: ['other/kept'] }],
-        mustDo: { log: 'metadata', logIn: [{ value: 'FR' }], cache: [], retainEvidence: 48, rescue: 'no', header: { 'x-why': 'law' } },
+        mustDo: { log: 'metadata', logIn: [{ value: 'FR' }], cache: [], retainEvidence: 48, rescue: 'no', requestDigest: 'yes', header: { 'x-why': 'law' } },
       },
     }])
   })

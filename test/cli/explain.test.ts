@@ -103,6 +103,17 @@ describe('explain, many requests', () => {
   })
 })
 
+describe('explain, a decision of the records', () => {
+  it.each(['a line', 'an entry'])('is decided again from %s', async form => {
+    const open = { kind: 'decision', id: 'd-1', at: Date.parse(AT), app: 'desk' }
+    const closed = { request: { app: { value: 'desk', source: 'key' }, data: { value: ['personal'], source: 'request' } } }
+    const kept = form === 'a line' ? { seq: 2, prev: '', salt: '', open, closed } : { ...open, ...closed }
+    const said = await run(['explain', '--policies', folderOf(FOLDER), '--request', requestIn(kept), '--format', 'json'])
+    expect(said.err).toBe('')
+    expect(JSON.parse(said.out)).toMatchObject({ at: '2026-11-22T11:00:00.000Z', request: { app: 'desk', data: ['personal'] } })
+  })
+})
+
 describe('explain, text form', () => {
   afterEach(cleanUp)
 

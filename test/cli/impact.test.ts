@@ -269,14 +269,14 @@ describe('impact over records', () => {
   type Said = { readonly app?: string; readonly data?: readonly string[]; readonly from?: 'request' | 'may-carry'; readonly stated?: Record<string, unknown>; readonly daysAgo?: number }
   /** Records as the gateway writes them. */
   const recordsOf = async (said: readonly Said[]): Promise<string> => {
-    const data = freshFolder(), recorder = openRecorder(data)
+    const data = freshFolder(), recorder = await openRecorder(data)
     await Promise.all(said.map(async ({ app: name = 'desk', data: labels = ['personal'], from = 'request', stated = {}, daysAgo = 1 }, n) => recorder.append({
       kind: 'decision', app: 'desk', id: `d${n}`, at: NOW - daysAgo * DAY_MS, requestId: `r${n}`, bundle: '', catalog: '', epoch: 1, outcome: 'permit',
       request: { app: { value: name, source: 'request' }, data: { value: labels, source: from }, operation: { value: 'chat', source: 'request' } },
       stated, permitted: [], activeRules: [], exceptions: [], assumptions: [], duties: {},
     } satisfies DecisionEntry)))
     await recorder.append({ kind: 'outcome', id: 'd0', at: NOW, outcome: 'answered', attempts: [], ms: 1 })
-    recorder.close()
+    await recorder.close()
     return join(data, RECORDS_FILE)
   }
   const OLD = withRules(STAYS, NOT_KEPT), NEW = withRules(NOT_KEPT)

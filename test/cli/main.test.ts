@@ -52,14 +52,14 @@ describe('the command line', () => {
 describe('serve', () => {
   it('listens where the architecture says unless told otherwise', async () => {
     expect((await run(['serve'])).served).toEqual([{
-      hostname: '127.0.0.1', port: 8787, policies: 'policies', data: '.bailiwick', place: undefined, state: undefined, adminToken: undefined, bodyBytesMax: undefined,
+      hostname: '127.0.0.1', port: 8787, policies: 'policies', data: '.bailiwick', place: undefined, state: undefined, adminToken: undefined, bodyBytesMax: undefined, retainMs: undefined,
     }])
   })
 
   it('takes its settings from the environment, and an option before the environment', async () => {
-    const environment = { HOST: '::1', PORT: '9', BAILIWICK_POLICIES: 'p', BAILIWICK_DATA: 'd', BAILIWICK_PLACE: 'FR', BAILIWICK_STATE: 's', BAILIWICK_ADMIN_TOKEN: 't' }
+    const environment = { HOST: '::1', PORT: '9', BAILIWICK_POLICIES: 'p', BAILIWICK_DATA: 'd', BAILIWICK_PLACE: 'FR', BAILIWICK_STATE: 's', BAILIWICK_ADMIN_TOKEN: 't', BAILIWICK_RETAIN: '2y' }
     expect((await run(['serve', '--port', '10', '--body-limit', '2048'], { environment })).served).toEqual([{
-      hostname: '::1', port: 10, policies: 'p', data: 'd', place: 'FR', state: 's', adminToken: 't', bodyBytesMax: 2048,
+      hostname: '::1', port: 10, policies: 'p', data: 'd', place: 'FR', state: 's', adminToken: 't', bodyBytesMax: 2048, retainMs: 2 * 366 * 86_400_000,
     }])
   })
 
@@ -67,6 +67,13 @@ describe('serve', () => {
     const ran = await run(['serve', '--state', 'redis://localhost:6379'])
     expect([ran.code, ran.served]).toEqual([2, []])
     expect(ran.err).toContain('--state is a file')
+  })
+
+  it.each([['400d', 400 * 86_400_000], ['12h', 12 * 3_600_000], ['6', undefined], ['0d', undefined], ['-1d', undefined], ['1.5y', undefined], ['6 y', undefined], ['6m', undefined]])('takes %s for how long records are kept, or says how that is written', async (retain, ms) => {
+    const ran = await run(['serve', `--retain=${retain}`])
+    if (ms !== undefined) return expect(ran.served).toMatchObject([{ retainMs: ms }])
+    expect([ran.code, ran.served]).toEqual([2, []])
+    expect(ran.err).toContain('--retain is a whole number and y, d or h')
   })
 
   it('takes an empty variable for none', async () => {

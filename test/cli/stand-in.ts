@@ -2,8 +2,11 @@
 import { fileURLToPath } from 'node:url'
 import type { Host, RehearseOptions, ServeOptions } from '../../src/cli/host.ts'
 import { main } from '../../src/cli/main.ts'
+import { readAsked } from '../../src/runtime/node-asked.ts'
+import { readBundle } from '../../src/runtime/node-bundles.ts'
+import { readSigningKey, sha256 } from '../../src/runtime/node-key.ts'
 import { readPolicies } from '../../src/runtime/node-policies.ts'
-import { readRecorded } from '../../src/runtime/node-recorded.ts'
+import { readRecords } from '../../src/runtime/node-records.ts'
 import { readRevision } from '../../src/runtime/node-revision.ts'
 
 export const WORKED = fileURLToPath(new URL('../fixtures/worked', import.meta.url))
@@ -23,7 +26,7 @@ export async function run(args: readonly string[], { input = '', environment = {
     out: text => { out += text }, err: text => { err += text },
     readInput: () => Promise.resolve(input),
     randomBytes: length => new Uint8Array(length).fill(7),
-    readFolder: readPolicies, readRevision, readRecorded, starterFolder: starter, serve: serves, rehearse: serves,
+    readFolder: readPolicies, readRevision, readRecorded: readAsked, readRecords, readSigningKey, sha256, readBundle, starterFolder: starter, serve: serves, rehearse: serves,
   }
   const code = await main(args, host)
   return { code, out, err, served }

@@ -21,13 +21,13 @@ const bundle: Promise<Bundle> = bundleOf({
 
 type Setup = {
   stream?: boolean; bundle?: Promise<Bundle>; start?: number; script: Record<string, Behaviour>; renew?: (pool: Pool) => Pool | undefined; choices?: number
-  signal?: AbortSignal; clock?: FakeClock; wishes?: Partial<Dispatch['wishes']>; body?: Record<string, unknown>; attest?: Dispatch['attest']; isSetAside?: Dispatch['isSetAside']; before?: readonly Attempt[]
+  signal?: AbortSignal; clock?: FakeClock; wishes?: Partial<Dispatch['wishes']>; body?: Record<string, unknown>; attest?: Dispatch['attest']; isSetAside?: Dispatch['isSetAside']; kept?: Dispatch['kept']; before?: readonly Attempt[]
 }
 type Ran = { sent: Dispatched; ports: Scripted; ended: Ended[]; reports: [string, Failure['code'] | undefined][]; noticed: [string, Failure['code'] | undefined][]; clock: FakeClock }
 
 async function run({
   stream = false, bundle: given = bundle, start = START, script, renew = pool => pool, choices = 1, signal = new AbortController().signal, clock = fakeClock(start),
-  wishes = {}, body: more = {}, attest = () => undefined, isSetAside = () => false, before = [],
+  wishes = {}, body: more = {}, attest = () => undefined, isSetAside = () => false, kept = () => Promise.resolve(true), before = [],
 }: Setup): Promise<Ran> {
   const b = await given
   const body = { model: 'auto', messages: [{ role: 'user', content: 'x' }], stream, ...more }
@@ -46,11 +46,13 @@ async function run({
       begin: d => ({ report: f => { reports.push([d, f?.code]) }, drop: () => undefined }),
     },
     noticed: (d, f) => { noticed.push([d.name, f?.code]) },
-    ended: end => { ended.push(end) },
+    ended: end => { ended.push(end) }, kept,
   })
   return { sent, ports, ended, reports, noticed, clock }
 }
 
+/** Everything that can go on without time passing has gone on. */
+const turn = (): Promise<void> => new Promise(resolve => { setImmediate(resolve) })
 const tried = (ports: Scripted): string[] => ports.sent.map(s => s.deployment)
 async function read(sent: Dispatched): Promise<string> {
   if (sent.kind !== 'stream') throw new Error(`expected a stream, got ${sent.kind}`)
@@ -237,6 +239,27 @@ describe('streams', () => {
     expect(got).toContain('"content":"Hel"')
     expect(got.endsWith('data: [DONE]\n\n')).toBe(true)
     expect(ended).toEqual([{ outcome: 'answered', failure: undefined, usage: undefined, pieces: 2, servedModel: 'served', deployments: ['a'], mismatch: undefined }])
+  })
+  test('no-complete-answer-off-the-record: a stream is told complete when its end is on record, and not before', async () => {
+    const kept = Promise.withResolvers<boolean>()
+    const { sent, ended } = await run({ stream: true, script: { a: streamed(['all']) }, kept: () => kept.promise })
+    if (sent.kind !== 'stream') throw new Error(sent.kind)
+    const { body } = sent, got: Uint8Array[] = []
+    const reading = (async () => { for await (const part of body) got.push(part) })()
+    while (ended.length === 0) await turn()
+    await turn()
+    expect(text(got)).not.toContain('[DONE]')
+    kept.resolve(true)
+    await reading
+    expect(text(got).endsWith('data: [DONE]\n\n')).toBe(true)
+  })
+  test('no-complete-answer-off-the-record: one whose end cannot be kept ends with an error in it, without [DONE]', async () => {
+    const { sent, ended } = await run({ stream: true, script: { a: streamed(['all']) }, kept: () => Promise.resolve(false) })
+    const got = await read(sent)
+    expect(got).toContain('"content":"all"')
+    expect(got).toContain('"code":"cannot_record"')
+    expect(got).not.toContain('[DONE]')
+    expect(ended).toHaveLength(1)
   })
   test('how a stream went is told once, at its end', async () => {
     const { sent, noticed } = await run({ stream: true, wishes: { mayRescue: false }, script: { a: streamed(['par'], [new Error('reset')]) } })

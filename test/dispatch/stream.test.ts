@@ -30,7 +30,7 @@ it('a stream whose end was told while nobody read it waits for nothing when it i
   })
   if (opened.kind !== 'stream') throw new Error(opened.kind)
   const stream = committedStream({
-    first: opened.source, clock, left, hasLeft: () => false, rescue: () => Promise.resolve(undefined), over: () => undefined, ended: end => { ended.push(end.outcome) },
+    first: opened.source, clock, left, hasLeft: () => false, rescue: () => Promise.resolve(undefined), over: () => undefined, ended: end => { ended.push(end.outcome) }, kept: () => Promise.resolve(true),
   })[Symbol.asyncIterator]()
   for (let i = 0; i < LEFT_HELD; i++) await stream.next()
   expect(clock.waiting()).toBe(1)

@@ -65,7 +65,7 @@ export async function runDrill(plan: Plan): Promise<Report> {
   const providers = await openProviders()
   try {
     const serving = await serve(folderOf(await policiesFor(providers.urls)))
-    return judged(await perform(plan, { providers, serving }))
+    return await judged(await perform(plan, { providers, serving }))
   } finally {
     await providers.close()
   }
@@ -117,8 +117,8 @@ async function perform({ perSecond, phaseMs }: Plan, { providers, serving }: Pic
   }
 }
 
-function judged({ providers: { arrivals, overs }, serving, begunAt, answers, rebuilds, notice, killedAt, startedAt, allBackAt, exitCode }: Performed): Report {
-  const records = recordsIn(serving.data)
+async function judged({ providers: { arrivals, overs }, serving, begunAt, answers, rebuilds, notice, killedAt, startedAt, allBackAt, exitCode }: Performed): Promise<Report> {
+  const records = await recordsIn(serving.data)
   const epochs = new Map([[1, begunAt], ...rebuilds.map(r => [r.epoch, r.at] as const)])
   const down = new Map(CLOUD_DEPLOYMENTS.map(d => [d, { from: killedAt[cloudOf(d)], until: cameBack(d, startedAt[cloudOf(d)], rebuilds)?.at ?? Infinity }] as const))
   const evidence = { answers, arrivals, records, epochs, notice, down }

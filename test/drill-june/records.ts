@@ -1,8 +1,5 @@
 /** What the gateway kept of each request: where it tried, and under which epoch. Read when it has stopped. */
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
-import { RECORDS_FILE } from '../../src/runtime/node-recorder.ts'
-import type { Entry } from '../../src/record/record.ts'
+import { entriesIn } from '../support/kept.ts'
 
 export type Tried = { readonly deployment: string; readonly epoch: number }
 
@@ -13,19 +10,14 @@ export type Records = {
   readonly rescued: number
 }
 
-export function recordsIn(data: string): Records {
-  const database = new DatabaseSync(join(data, RECORDS_FILE), { readOnly: true })
-  try {
-    const entries = database.prepare('SELECT body FROM entries ORDER BY seq').all().map(row => JSON.parse(String(row['body'])) as Entry)
-    const requests = new Map(entries.filter(e => e.kind === 'decision').map(d => [d.id, d.requestId]))
-    const outcomes = entries.filter(e => e.kind === 'outcome')
-    const attempts = new Map<string, Tried[]>()
-    for (const { id, attempts: tried } of outcomes) {
-      const request = requests.get(id)
-      if (request !== undefined) attempts.set(request, [...attempts.get(request) ?? [], ...tried])
-    }
-    return { attempts, rescued: outcomes.filter(o => o.outcome === 'answered' && (o.deployments?.length ?? 0) > 1).length }
-  } finally {
-    database.close()
+export async function recordsIn(data: string): Promise<Records> {
+  const entries = await entriesIn(data)
+  const requests = new Map(entries.filter(e => e.kind === 'decision').map(d => [d.id, d.requestId]))
+  const outcomes = entries.filter(e => e.kind === 'outcome')
+  const attempts = new Map<string, Tried[]>()
+  for (const { id, attempts: tried } of outcomes) {
+    const request = requests.get(id)
+    if (request !== undefined) attempts.set(request, [...attempts.get(request) ?? [], ...tried])
   }
+  return { attempts, rescued: outcomes.filter(o => o.outcome === 'answered' && (o.deployments?.length ?? 0) > 1).length }
 }

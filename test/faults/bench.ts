@@ -1,6 +1,7 @@
 /** The wall, and a gateway process before it whose catalog holds a model for every case: no case knows of another's breakers. */
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { entryOf, type Line } from '../../src/record/line.ts'
 import { RECORDS_FILE } from '../../src/runtime/node-recorder.ts'
 import { folderOf, serve } from '../support/processes.ts'
 import { app, keyHash, provider } from '../support/tree.ts'
@@ -73,10 +74,10 @@ async function policiesFor(url: string): Promise<Record<string, string>> {
 async function keptIn(file: string, decision: string): Promise<Kept | undefined> {
   const records = new DatabaseSync(file, { readOnly: true })
   try {
-    const find = records.prepare("SELECT body FROM entries WHERE kind = 'outcome' AND id = ?")
+    const find = records.prepare("SELECT text FROM lines WHERE json_extract(text, '$.open.id') = ? AND json_extract(text, '$.open.kind') = 'outcome'")
     let row: Record<string, unknown> | undefined
     await becomesTrue(() => (row = find.get(decision)) !== undefined, KEPT_WITHIN_MS)
-    return row === undefined ? undefined : JSON.parse(String(row['body'])) as Kept
+    return row === undefined ? undefined : entryOf(JSON.parse(String(row['text'])) as Line) as Kept
   } finally {
     records.close()
   }

@@ -213,7 +213,7 @@ describe('upkeep', () => {
     breakers.set('one', 'half-open')
     await tick()
     breakers.set('one', 'closed')
-    expect(gateway.quarantine.of('one')).toMatchObject({ reason: 'key-refused', detail: 'it answered x' })
+    expect(gateway.quarantine.of('one')).toMatchObject({ reason: 'key-refused', detail: 'it answered 401' })
     clock.advance(59_999)
     await tick()
     expect(house.requests).toHaveLength(1)

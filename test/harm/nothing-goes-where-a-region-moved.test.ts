@@ -26,7 +26,7 @@ const answer = (response: ServerResponse, body: string, { name, region, model = 
 }
 
 async function start(): Promise<void> {
-  recorder = openRecorder(data)
+  recorder = await openRecorder(data)
   gateway = await listening({
     recorder, quarantined: recorder.quarantined(),
     bundle: await bundleOf({
@@ -39,7 +39,7 @@ async function start(): Promise<void> {
 }
 async function stop(): Promise<void> {
   await gateway.close()
-  recorder.close()
+  await recorder.close()
 }
 
 beforeEach(async () => {

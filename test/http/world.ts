@@ -11,7 +11,7 @@ import { createGateway, type Gateway } from '../../src/gateway/gateway.ts'
 import { createMetrics } from '../../src/gateway/metrics.ts'
 import { createApp, type HttpOptions } from '../../src/http/app.ts'
 import { providers } from '../../src/provider/providers.ts'
-import type { Entry } from '../../src/record/record.ts'
+import type { Entry, Recorder } from '../../src/record/record.ts'
 import { nodeTransport } from '../../src/runtime/node-transport.ts'
 import { app, bundleOf, keyHash, policy, provider, rule } from '../support/tree.ts'
 
@@ -86,7 +86,7 @@ export type World = {
   close(): Promise<void>
 }
 
-export async function startWorld(options: Partial<HttpOptions> = {}, { breakers = createBreakers() }: { breakers?: MakeBreakers } = {}): Promise<World> {
+export async function startWorld(options: Partial<HttpOptions> = {}, { breakers = createBreakers(), recorder }: { breakers?: MakeBreakers; recorder?: Recorder } = {}): Promise<World> {
   const pretender = await startProvider()
   const transport = nodeTransport()
   const logged: LogLine[] = []
@@ -105,7 +105,7 @@ export async function startWorld(options: Partial<HttpOptions> = {}, { breakers 
   }
   const gateway = createGateway({
     ports, providers: providers(ports), breakers, metrics: createMetrics(), place: 'FR',
-    recorder: { append: entry => { recorded.push(entry) } },
+    recorder: recorder ?? { append: entry => { recorded.push(entry) } },
     bundle: await bundleOf(await files(pretender.url)),
     connected: d => (d.connection === undefined ? 'no-connection' : undefined),
   })

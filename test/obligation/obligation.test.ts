@@ -115,8 +115,8 @@ describe('header', () => {
 
 describe('the other duties', () => {
   it('are done by what the gateway always does, and are said', () => {
-    const result = done(carry({ log: 'metadata', cache: [], notify: ['dpo'], retainEvidence: 48, rescue: 'no' }))
-    expect(result.done).toEqual(['log metadata', 'cache: nothing is kept', 'notify dpo', 'retain-evidence 2d: nothing is deleted', 'rescue no'])
+    const result = done(carry({ log: 'metadata', cache: [], notify: ['dpo'], retainEvidence: 48, rescue: 'no', requestDigest: 'yes' }))
+    expect(result.done).toEqual(['log metadata', 'cache: nothing is kept', 'notify dpo', 'retain-evidence 2d: kept at least so long', 'rescue no', 'request-digest: on record'])
     expect(result.edit).toBeUndefined()
   })
 })

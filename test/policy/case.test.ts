@@ -18,7 +18,7 @@ const { rulebook } = await bundleOf({
     '{ deployment: spare, model: all/spare, processed-in: [FR], retention: 0d }',
   ]),
   'rules/place.policy.yaml': policy('place', [
-    rule('stays', 'when: { data: [personal] }\nrequire:\n  processed-in: { only: [FR] }\nthen: { redact: [iban, email], log: metadata, cache: none, retain-evidence: 2d, rescue: no, header: { x-why: law } }'),
+    rule('stays', 'when: { data: [personal] }\nrequire:\n  processed-in: { only: [FR] }\nthen: { redact: [iban, email], log: metadata, cache: none, retain-evidence: 2d, rescue: no, request-digest: yes, header: { x-why: law } }'),
     rule('not-kept', 'forbid:\n  retention: { at-least: 30d }\nmode: shadow\nmode-until: 2030-01-01'),
     rule('home-first', 'prefer:\n  - hosting: local'),
     rule('never', 'when: { team: [nobody] }\nforbid: all'),
@@ -101,6 +101,11 @@ describe('an expectation holds, and its twin does not', () => {
   test('must-do: rescue is no, which no rule can turn into yes', () => {
     expect(told(PERSONAL, { mustDo: { rescue: 'no' } })).toEqual([])
     expect(told(NONE, { mustDo: { rescue: 'no' } })).toEqual(['The duty rescue was to be no; it is absent.'])
+  })
+
+  test('must-do: request-digest is yes, which no rule can turn into no', () => {
+    expect(told(PERSONAL, { mustDo: { requestDigest: 'yes' } })).toEqual([])
+    expect(told(NONE, { mustDo: { requestDigest: 'yes' } })).toEqual(['The duty request-digest was to be yes; it is absent.'])
   })
 
   test('may-carry of a case stands for that of the app', () => {

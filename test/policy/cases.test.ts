@@ -84,7 +84,7 @@ function withMayCarry(book: Rulebook, one: PolicyCase): Rulebook {
 /** The oracle's answer in the machine form. */
 function byOracle(book: Rulebook, one: PolicyCase): Answer {
   const law = reference(book, { trusted: one.request }, one.at)
-  const { mayLogIn, log, redact, cache, notify, retainEvidence, rescue, header } = law.duties
+  const { mayLogIn, log, redact, cache, notify, retainEvidence, rescue, requestDigest, header } = law.duties
   const places = (one.expects['must-do']?.['log-in'] ?? []) as readonly string[]
   return {
     outcome: law.outcome,
@@ -97,7 +97,7 @@ function byOracle(book: Rulebook, one: PolicyCase): Answer {
     })),
     duties: {
       ...(redact && { redact: [...redact] }), ...(log && { log }), ...(cache && { cache: [...cache] }), ...(notify && { notify: [...notify] }),
-      ...(retainEvidence !== undefined && { 'retain-evidence': `${retainEvidence}h` }), ...(rescue && { rescue }), ...(header && { header: Object.fromEntries(header) }),
+      ...(retainEvidence !== undefined && { 'retain-evidence': `${retainEvidence}h` }), ...(rescue && { rescue }), ...(requestDigest && { 'request-digest': requestDigest }), ...(header && { header: Object.fromEntries(header) }),
       // The oracle answers for places, not for names of groups: a name stands when all its members may keep records.
       ...(mayLogIn && { 'log-in': places.filter(name => (book.groups.get(name)?.members.map(member => member.value) ?? [name]).every(mayLogIn)) }),
     },

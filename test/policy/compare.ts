@@ -84,7 +84,7 @@ export const sorted = (words: Iterable<string>): string[] => [...words].sort()
 export function dutiesByLaw(duties: ReferenceDuties): unknown {
   return {
     redact: duties.redact && sorted(duties.redact), log: duties.log, logIn: duties.mayLogIn && PLACES.filter(duties.mayLogIn), cache: duties.cache && sorted(duties.cache),
-    notify: duties.notify && sorted(duties.notify), retainEvidence: duties.retainEvidence, rescue: duties.rescue, header: duties.header && sorted([...duties.header].map(String)),
+    notify: duties.notify && sorted(duties.notify), retainEvidence: duties.retainEvidence, rescue: duties.rescue, requestDigest: duties.requestDigest, header: duties.header && sorted([...duties.header].map(String)),
   }
 }
 
@@ -93,12 +93,12 @@ function dutiesAsSeen(book: Rulebook, duties: Duties, at: number): unknown {
   const terms = duties.logIn?.map(name => (book.groups.has(name) ? { group: name } : { value: name }))
   return {
     redact: duties.redact && sorted(duties.redact), log: duties.log, logIn: terms && PLACES.filter(place => placeInside(book, terms, place, at)), cache: duties.cache && sorted(duties.cache),
-    notify: duties.notify && sorted(duties.notify), retainEvidence: duties.retainEvidence, rescue: duties.rescue, header: duties.header && sorted(Object.entries(duties.header).map(String)),
+    notify: duties.notify && sorted(duties.notify), retainEvidence: duties.retainEvidence, rescue: duties.rescue, requestDigest: duties.requestDigest, header: duties.header && sorted(Object.entries(duties.header).map(String)),
   }
 }
 
 function fromWords(duties: ReturnType<typeof explain>['duties']): Duties {
-  const { 'log-in': logIn, 'retain-evidence': retain, cache, log, ...same } = duties
+  const { 'log-in': logIn, 'retain-evidence': retain, 'request-digest': requestDigest, cache, log, ...same } = duties
   const hours = retain === undefined ? undefined : Number.parseInt(retain, 10) * (retain.endsWith('d') ? 24 : 1)
   const scopes = cache === undefined ? undefined : typeof cache === 'string' ? (cache === 'none' ? [] : [cache]) : cache
   return {
@@ -107,5 +107,6 @@ function fromWords(duties: ReturnType<typeof explain>['duties']): Duties {
     ...(logIn !== undefined && { logIn }),
     ...(scopes !== undefined && { cache: scopes as NonNullable<Duties['cache']> }),
     ...(hours !== undefined && { retainEvidence: hours }),
+    ...(requestDigest !== undefined && { requestDigest }),
   }
 }

@@ -93,6 +93,16 @@ describe('of a small change', () => {
     expect(impact(old, changed, []).differences).toMatchObject([{ name: 'home/not-kept', change: 'changed', parts: ['forbid'] }])
   })
 
+  test('a digest that is asked for, or no longer, is said and permits nothing', async () => {
+    const old = await bookOf(withRules(STAYS)), next = await bookOf(withRules(`${STAYS}\n    then: { request-digest: yes }`))
+    for (const [before, after] of [[old, next], [next, old]] as const) {
+      const { differences: found, classes } = impact(before, after, over(after))
+      expect(found).toEqual([expect.objectContaining({ name: 'home/stays', change: 'changed', parts: ['then'] })])
+      expect(found[0]).not.toHaveProperty('wider')
+      expect(classes.flatMap(c => [...c.newlyPermitted, ...c.newlyRemoved])).toEqual([])
+    }
+  })
+
   test('says which changed rule no compared class meets', async () => {
     const night = 'when: { team: [night] }\nforbid: { deployment: us }'
     const old = await bookOf({ ...FOLDER, 'rules/night.policy.yaml': policy('night', rule('shift', night)) }), next = await bookOf(FOLDER)

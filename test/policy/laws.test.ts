@@ -353,5 +353,6 @@ function noLighter(after: Decision['duties'], before: Decision['duties']): void 
   if (before.log !== undefined) expect(['none', 'metadata', 'full'].indexOf(after.log ?? 'full')).toBeLessThanOrEqual(['none', 'metadata', 'full'].indexOf(before.log))
   expect(after.retainEvidence ?? 0).toBeGreaterThanOrEqual(before.retainEvidence ?? 0)
   if (before.rescue !== undefined) expect(after.rescue).toBe('no')
+  if (before.requestDigest !== undefined) expect(after.requestDigest).toBe('yes')
   for (const name of Object.keys(before.header ?? {})) expect(Object.keys(after.header ?? {})).toContain(name)
 }

@@ -207,6 +207,7 @@ function readRule(entry: Node): Rule {
     else if (text === 'It lets no answer be cached.') duties.cache = []
     else if (LOGGED.has(text)) duties.log = LOGGED.get(text)!
     else if (text === 'It lets no other deployment go on with an answer that breaks off.') duties.rescue = 'no'
+    else if (text === 'It puts a salted digest of the request on record.') duties.requestDigest = 'yes'
     else if (words.accept('It', 'notifies')) duties.notify = words.list('and', () => words.name())
     else if (words.accept('It', 'has', 'evidence', 'kept', 'for')) duties.retainEvidence = readElement(words, factOf('retention')) as number
     else if (words.accept('It', 'puts', 'the', 'header')) {

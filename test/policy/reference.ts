@@ -36,6 +36,7 @@ export type ReferenceDuties = {
   /** Hours. */
   retainEvidence?: number
   rescue?: 'no'
+  requestDigest?: 'yes'
   header?: Map<string, string>
 }
 
@@ -370,6 +371,7 @@ function combine(rulebook: Rulebook, rules: readonly Rule[], at: Instant): Refer
     if (duties.notify !== undefined) result.notify = new Set([...result.notify ?? [], ...duties.notify])
     if (duties.retainEvidence !== undefined) result.retainEvidence = Math.max(result.retainEvidence ?? 0, duties.retainEvidence)
     if (duties.rescue !== undefined) result.rescue = 'no'
+    if (duties.requestDigest !== undefined) result.requestDigest = 'yes'
     if (duties.header !== undefined) result.header = new Map([...result.header ?? [], ...Object.entries(duties.header)])
   }
   const lists = rules.flatMap(rule => (rule.duties.logIn === undefined ? [] : [rule.duties.logIn]))

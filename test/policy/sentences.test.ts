@@ -128,6 +128,7 @@ describe('another meaning, another text', () => {
       r => ({ ...r, duties: { ...r.duties, cache: r.duties.cache?.length === 0 ? ['app'] : [] } }),
       r => ({ ...r, duties: { ...r.duties, retainEvidence: (r.duties.retainEvidence ?? 0) + 1 } }),
       ({ duties: { rescue, ...others }, ...r }) => ({ ...r, duties: rescue === 'no' ? others : { ...others, rescue: 'no' } }),
+      ({ duties: { requestDigest, ...others }, ...r }) => ({ ...r, duties: requestDigest === 'yes' ? others : { ...others, requestDigest: 'yes' } }),
       r => ({ ...r, duties: { ...r.duties, header: { ...r.duties.header, 'x-one': 'other' } } }),
       r => ({ ...r, law: 'another' }), r => ({ ...r, because: 'another' }), r => ({ ...r, title: 'another' }),
     ]

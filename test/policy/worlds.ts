@@ -122,6 +122,7 @@ const fullDuties: fc.Arbitrary<Duties> = fc.record({
   retainEvidence: fc.constantFrom(12, 24, 720),
   header: fc.constantFrom<{ [name: string]: string }[]>({ 'x-one': '1' }, { 'x-two': '2' }, { 'x-one': '1', 'x-two': '2' }),
   rescue: fc.constant('no' as const),
+  requestDigest: fc.constant('yes' as const),
 }, { requiredKeys: [] })
 const duties: fc.Arbitrary<Duties> = fc.oneof({ weight: 2, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: fullDuties })
 const when: fc.Arbitrary<Block> = fc.oneof({ weight: 1, arbitrary: fc.constant(ALL) }, { weight: 3, arbitrary: block('request') })

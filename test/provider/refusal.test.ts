@@ -11,7 +11,7 @@ const { clock } = testPorts()
 
 async function refused(status: number, body: unknown): ReturnType<typeof refusal> {
   const bytes = new TextEncoder().encode(typeof body === 'string' ? body : JSON.stringify(body))
-  const failed = await refusal({ status, headers: {}, body: (async function* () { yield bytes })() }, { name: 'eu-one', clock })
+  const failed = await refusal({ status, headers: {}, body: (async function* () { yield bytes })() }, { name: 'eu-one', clock, repeats: () => false })
   expect(JSON.stringify(failed)).not.toContain('canary')
   return failed
 }

@@ -3,7 +3,9 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, describe, expect, it } from 'vitest'
+import type { DirectiveEntry } from '../../src/record/record.ts'
 import { RECORDS_FILE } from '../../src/runtime/node-recorder.ts'
+import { entriesIn } from '../support/kept.ts'
 import { ADMIN_TOKEN, bailiwick, cleanUp, folderOf, freshFolder, serve, type Ran, type Serving } from '../support/processes.ts'
 import { policy, rule } from '../support/tree.ts'
 import { chat, pool, readiness, REHEARSAL } from './places.ts'
@@ -37,14 +39,7 @@ async function enacted(gateway: Serving): Promise<Answer> {
   return enact(gateway, { confirm })
 }
 
-const recorded = (data: string): readonly Record<string, unknown>[] => {
-  const database = new DatabaseSync(join(data, RECORDS_FILE), { readOnly: true })
-  try {
-    return database.prepare("SELECT body FROM entries WHERE kind = 'directive' ORDER BY seq").all().map(row => JSON.parse(String(row['body'])) as Record<string, unknown>)
-  } finally {
-    database.close()
-  }
-}
+const recorded = async (data: string): Promise<readonly DirectiveEntry[]> => (await entriesIn(data)).filter(e => e.kind === 'directive')
 /** A model that may not be used is replaced by one that may. */
 const usesUs = async (gateway: Serving): Promise<boolean> => (await chat(gateway, { model: 'us/one' })).headers.get('x-bailiwick-deployment') === 'us-one'
 
@@ -61,7 +56,7 @@ describe('a notice at a running gateway', () => {
     expect(existsSync(join(policies, FILE))).toBe(false)
     expect(await readiness(gateway)).toEqual(before)
     expect(await usesUs(gateway)).toBe(true)
-    expect(recorded(gateway.data)).toEqual([])
+    expect(await recorded(gateway.data)).toEqual([])
   })
 
   it('is in force within a second of being confirmed, on record with its author and time, and after a restart', async () => {
@@ -81,9 +76,9 @@ describe('a notice at a running gateway', () => {
     expect(readFileSync(join(policies, FILE), 'utf8')).toBe(NOTICE)
     expect(statSync(join(policies, FILE)).mode & 0o777).toBe(0o644)
     expect(readdirSync(join(policies, 'directives'))).toEqual([`${NAME}.policy.yaml`])
-    const [entry] = recorded(data)
+    const [entry] = await recorded(data)
     expect(entry).toMatchObject({ kind: 'directive', name: NAME, action: 'enact', author: 'Ada Adler', bundle, previousBundle, digest: sha256(NOTICE) })
-    expect(Number(entry!['at'])).toBeGreaterThanOrEqual(askedAt)
+    expect(entry!.at).toBeGreaterThanOrEqual(askedAt)
     expect(first.log().find(line => line.event === 'directive')).toMatchObject({ action: 'enact', name: NAME, author: 'Ada Adler' })
     expect((await pool(first)).events).toMatchObject([{ cause: 'directive enacted', bundle, profiles: PROFILES.map(data => ({ app: 'desk', data, added: [], removed: [{ deployment: 'us-one', because: `${NAME}/gone` }] })) }])
 
@@ -91,7 +86,7 @@ describe('a notice at a running gateway', () => {
     const second = await serve(policies, { data })
     expect((await readiness(second)).bundle).toBe(bundle)
     expect(await usesUs(second)).toBe(false)
-    expect((await ask(second, 'GET', '')).value['directives']).toMatchObject([{ name: NAME, enacted: { author: 'Ada Adler', at: new Date(Number(entry!['at'])).toISOString() } }])
+    expect((await ask(second, 'GET', '')).value['directives']).toMatchObject([{ name: NAME, enacted: { author: 'Ada Adler', at: new Date(entry!.at).toISOString() } }])
   })
 
   it('is taken once: the folder that now holds it is no further change', async () => {
@@ -135,7 +130,7 @@ describe('a notice at a running gateway', () => {
     expect(await enact(gateway, { confirm })).toMatchObject({ status: 409 })
     expect(await usesUs(gateway)).toBe(true)
     expect(existsSync(join(policies, FILE))).toBe(false)
-    expect(recorded(gateway.data)).toEqual([])
+    expect(await recorded(gateway.data)).toEqual([])
   })
 
   it('never writes over a file, in force or not', async () => {
@@ -153,7 +148,7 @@ describe('a notice at a running gateway', () => {
     expect(await enact(gateway, { yaml, confirm })).toMatchObject({ status: 409 })
     expect(readFileSync(broken, 'utf8')).toBe('- nonsense')
     expect((await chat(gateway, { model: 'eu/one' })).status).toBe(200)
-    expect(recorded(gateway.data)).toHaveLength(1)
+    expect(await recorded(gateway.data)).toHaveLength(1)
   })
 
   it('can be enacted while the folder holds a mistake elsewhere, which stays out of force', async () => {
@@ -172,7 +167,7 @@ describe('a notice at a running gateway', () => {
     const policies = folderOf(REHEARSAL)
     const gateway = await serve(policies)
     const { value: { confirm } } = await enact(gateway, {})
-    const other = new DatabaseSync(join(gateway.data, RECORDS_FILE))
+    const other = new DatabaseSync(join(gateway.data, RECORDS_FILE), { timeout: 5_000 })
     other.exec('BEGIN EXCLUSIVE')
     expect(await enact(gateway, { confirm })).toMatchObject({ status: 503, value: { error: { code: 'cannot_record' } } })
     other.exec('ROLLBACK')
@@ -190,7 +185,7 @@ describe('a notice at a running gateway', () => {
     expect(refused).toMatchObject({ status: 500, value: { error: { code: 'internal_error' } } })
     expect(messageOf(refused)).toContain('cannot be written to (EEXIST)')
     expect(await usesUs(gateway)).toBe(true)
-    expect(recorded(gateway.data)).toEqual([])
+    expect(await recorded(gateway.data)).toEqual([])
   })
 
   it('is not lifted while its file is not what is in force', async () => {
@@ -222,7 +217,7 @@ describe('a notice at a running gateway', () => {
     const kept = readdirSync(join(policies, 'directives/lifted')).toSorted()
     expect(kept.map(name => name.replace(/\d{4}-[\dTZ-]+/, 'TIME'))).toEqual([`${NAME}.policy-TIME.yaml.txt`, `${NAME}.test-TIME.yaml.txt`])
     expect(readFileSync(join(policies, 'directives/lifted', kept[0]!), 'utf8')).toBe(NOTICE)
-    expect(recorded(gateway.data)).toMatchObject([{ action: 'enact' }, { action: 'lift', name: NAME, author: 'Bo Brandt', bundle: before.bundle, previousBundle, digest: sha256(NOTICE) }])
+    expect(await recorded(gateway.data)).toMatchObject([{ action: 'enact' }, { action: 'lift', name: NAME, author: 'Bo Brandt', bundle: before.bundle, previousBundle, digest: sha256(NOTICE) }])
     expect((await ask(gateway, 'GET', '')).value).toMatchObject({ bundle: before.bundle, directives: [], lifted: [{ name: NAME, author: 'Bo Brandt' }] })
     expect(await ask(gateway, 'DELETE', `/${NAME}`, { author: 'Bo Brandt' })).toMatchObject({ status: 404 })
     // The way back is the way in.
@@ -233,7 +228,7 @@ describe('a notice at a running gateway', () => {
   it('is not lifted when that cannot be recorded, and neither is a rule that is no notice', async () => {
     const policies = folderOf({ ...REHEARSAL, [FILE]: NOTICE, 'rules/house.policy.yaml': notice('[us/one]', { name: 'house' }) })
     const gateway = await serve(policies)
-    const other = new DatabaseSync(join(gateway.data, RECORDS_FILE))
+    const other = new DatabaseSync(join(gateway.data, RECORDS_FILE), { timeout: 5_000 })
     other.exec('BEGIN EXCLUSIVE')
     expect(await ask(gateway, 'DELETE', `/${NAME}`, { author: 'Bo Brandt' })).toMatchObject({ status: 503 })
     other.exec('ROLLBACK')

@@ -38,9 +38,9 @@ export async function inHand(folder: string): Promise<InHand> {
   if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems))
   const transport = nodeTransport(), entries: InHand['entries'] = [], logged: InHand['logged'] = []
   const ports = { ...nodePorts(transport, {}), log: (level: string, event: string, fields: object = {}): void => { logged.push({ level, event, ...fields }) } }
-  const recorder: NodeRecorder = {
+  const recorder: Pick<NodeRecorder, 'append' | 'directives'> = {
     append: async entry => { if (hand.keeps) entries.push(entry); else throw new Error('the disk is full') },
-    directives: () => entries.filter(e => e.kind === 'directive'), quarantined: () => [], close: () => undefined,
+    directives: () => entries.filter(e => e.kind === 'directive'),
   }
   const connections = createConnections(ports)
   const gateway = createGateway({
@@ -49,7 +49,7 @@ export async function inHand(folder: string): Promise<InHand> {
     bundle: await connections.wire(compiled.bundle), connected: connections.connected,
   })
   const drills = createDrills(gateway)
-  const watching = watch({ gateway, connections, folder, overlay: drills.overlay, sources: read.sources, bundle: compiled.bundle })
+  const watching = watch({ gateway, connections, folder, overlay: drills.overlay, keep: () => Promise.resolve(), sources: read.sources, bundle: compiled.bundle })
   const stopping = new AbortController()
   const app = createApp(gateway, {
     adminToken: ADMIN_TOKEN, clientIsLoopback, version: 'test', started: 0, rehearsing: () => connections.rehearsing(),

@@ -2,19 +2,10 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, describe, expect, it } from 'vitest'
 import { RECORDS_FILE } from '../../src/runtime/node-recorder.ts'
+import { entriesIn } from '../support/kept.ts'
 import { cleanUp, folderOf, freshFolder, serve } from '../support/processes.ts'
 import { chat, onlyIn, PLACE_RULE, readiness, real, REHEARSAL } from './places.ts'
 import { startProvider } from './provider-in-hand.ts'
-
-type Kept = { readonly id: string; readonly kind: string; readonly outcome: string; readonly deployment?: string }
-const entriesIn = (data: string): readonly Kept[] => {
-  const database = new DatabaseSync(join(data, RECORDS_FILE), { readOnly: true })
-  try {
-    return database.prepare('SELECT body FROM entries ORDER BY seq').all().map(row => JSON.parse(String(row['body'])) as Kept)
-  } finally {
-    database.close()
-  }
-}
 
 describe('the records of a gateway', () => {
   afterEach(cleanUp)
@@ -29,15 +20,16 @@ describe('the records of a gateway', () => {
       await answer.text()
       await gateway.stop()
     }
-    expect(entriesIn(data).filter(e => e.kind === 'start')).toHaveLength(2)
-    expect(entriesIn(data).filter(e => e.kind !== 'start').map(e => [e.id, e.kind, e.outcome])).toEqual(ids.flatMap(id => [[id, 'decision', 'permit'], [id, 'outcome', 'answered']]))
+    const entries = await entriesIn(data)
+    expect(entries.filter(e => e.kind === 'start')).toHaveLength(2)
+    expect(entries.filter(e => e.kind === 'decision' || e.kind === 'outcome').map(e => [e.id, e.kind, e.outcome])).toEqual(ids.flatMap(id => [[id, 'decision', 'permit'], [id, 'outcome', 'answered']]))
     expect(new Set(ids).size).toBe(2)
   })
 
   it('hold a refusal', async () => {
     const gateway = await serve(folderOf({ ...REHEARSAL, [PLACE_RULE]: onlyIn('DE') }))
     expect((await chat(gateway)).status).toBe(403)
-    expect(entriesIn(gateway.data).map(e => [e.kind, e.outcome])).toEqual([['start', undefined], ['decision', 'refuse'], ['outcome', 'refused']])
+    expect((await entriesIn(gateway.data)).map(e => [e.kind, 'outcome' in e ? e.outcome : undefined])).toEqual([['start', undefined], ['decision', 'refuse'], ['outcome', 'refused']])
   })
 
   it('hold the end of a stream that ended while the gateway was stopping', async () => {
@@ -51,12 +43,12 @@ describe('the records of a gateway', () => {
     await answer.text()
     await ended
     await provider.close()
-    expect(entriesIn(gateway.data).at(-1)).toMatchObject({ kind: 'outcome', outcome: 'answered', deployment: 'real-one' })
+    expect((await entriesIn(gateway.data)).at(-1)).toMatchObject({ kind: 'outcome', outcome: 'answered', deployment: 'real-one' })
   })
 
   it('refuse requests while they cannot be written, and take them again when they can', async () => {
     const gateway = await serve(folderOf(REHEARSAL))
-    const other = new DatabaseSync(join(gateway.data, RECORDS_FILE))
+    const other = new DatabaseSync(join(gateway.data, RECORDS_FILE), { timeout: 5_000 })
     other.exec('BEGIN EXCLUSIVE')
     const refused = await chat(gateway)
     expect(refused.status).toBe(503)

@@ -253,9 +253,10 @@ function theRecordTellsWhatHappened(): Checker {
   const told = new Map<string, { readonly ask: Ask; readonly how: string; readonly code: string | undefined }>()
   return seen => {
     if (seen.kind === 'entry' && seen.entry.kind === 'decision') rounds.set(`${seen.gateway} ${seen.entry.id}`, seen.entry.requestId)
-    if (seen.kind === 'entry' && seen.entry.kind === 'outcome') outcomes.set(rounds.get(`${seen.gateway} ${seen.entry.id}`) ?? '', seen.entry)
+    if (seen.kind === 'entry' && seen.entry.kind === 'outcome' && seen.kept) outcomes.set(rounds.get(`${seen.gateway} ${seen.entry.id}`) ?? '', seen.entry)
     if (seen.kind === 'answered' && seen.how === 'failed') told.set(seen.ask.id, { ask: seen.ask, how: 'failed', code: seen.code })
     if (seen.kind === 'ended' && seen.how !== 'left' && !told.has(seen.ask.id)) told.set(seen.ask.id, { ask: seen.ask, how: seen.how, code: undefined })
+    if (seen.kind === 'ended' && seen.how === 'complete' && outcomes.get(seen.ask.id)?.outcome !== 'answered') return `${seen.ask.id} was told complete, and that is not on record`
     if (seen.kind !== 'over') return undefined
     for (const [id, { how, code }] of told) {
       const outcome = outcomes.get(id)

@@ -6,12 +6,14 @@ import { serve, type ServerType } from '@hono/node-server'
 import type { AddressInfo } from 'node:net'
 import { createBreakers } from '../../src/breaker/opossum.ts'
 import type { Bundle } from '../../src/bundle/bundle.ts'
+import type { ContentSink } from '../../src/gateway/content.ts'
 import { createGateway, type Gateway } from '../../src/gateway/gateway.ts'
 import { createMetrics } from '../../src/gateway/metrics.ts'
 import { createApp } from '../../src/http/app.ts'
 import type { Quarantined } from '../../src/pool/quarantine.ts'
 import type { Ports } from '../../src/ports.ts'
 import { providers } from '../../src/provider/providers.ts'
+import type { Salting } from '../../src/record/hash.ts'
 import type { Entry, Recorder } from '../../src/record/record.ts'
 import { nodeTransport } from '../../src/runtime/node-transport.ts'
 
@@ -29,9 +31,9 @@ export type Listening = {
   close(): Promise<void>
 }
 
-export type Settings = { readonly bundle: Bundle; readonly recorder?: Recorder; readonly place?: string; readonly secrets?: Readonly<Record<string, string>>; readonly now?: () => number; readonly quarantined?: readonly Quarantined[] }
+export type Settings = { readonly bundle: Bundle; readonly recorder?: Recorder; readonly place?: string; readonly secrets?: Readonly<Record<string, string>>; readonly now?: () => number; readonly quarantined?: readonly Quarantined[]; readonly content?: ContentSink; readonly salting?: Salting }
 
-export async function listening({ bundle, recorder, place, secrets = {}, now = Date.now, quarantined = [] }: Settings): Promise<Listening> {
+export async function listening({ bundle, recorder, place, secrets = {}, now = Date.now, quarantined = [], content, salting }: Settings): Promise<Listening> {
   const entries: Entry[] = [], logged: string[] = []
   const transport = nodeTransport()
   const ports: Ports = {
@@ -40,7 +42,7 @@ export async function listening({ bundle, recorder, place, secrets = {}, now = D
     log: (level, event, fields) => { logged.push(JSON.stringify({ level, event, ...fields })) },
   }
   const gateway = createGateway({
-    ports, bundle, place, quarantined, providers: providers(ports), breakers: createBreakers(), metrics: createMetrics(),
+    ports, bundle, place, quarantined, content, ...(salting !== undefined && { salting }), providers: providers(ports), breakers: createBreakers(), metrics: createMetrics(),
     recorder: recorder ?? { append: entry => { entries.push(entry) } },
     connected: d => (d.connection === undefined ? 'no-connection' : undefined),
   })

@@ -1,0 +1,277 @@
+/** `bailiwick records export`: the records as a sealed chain, as tables, and as the registers that are made from them (docs/records.md). */
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { Bundle } from '../bundle/bundle.ts'
+import { coverage } from '../policy/coverage.ts'
+import { inUtc } from '../policy/time.ts'
+import { article30 } from '../record/article-30.ts'
+import { canonical } from '../record/canonical.ts'
+import { makeSeal } from '../record/checkpoint.ts'
+import { doraInCsv } from '../record/dora.ts'
+import { joined, NotWhole, type Joined, type Met } from '../record/joined.ts'
+import { BEFORE_ALL, digestOfLine, readLine } from '../record/line.ts'
+import { NOT_KNOWN, sumUp, TooManyKinds, type Held, type HeldOf, type Summed } from '../record/recipients.ts'
+import { inCsvLine, inJsonLine, REQUESTS_HEADER } from '../record/requests-flat.ts'
+import type { SigningKey } from '../record/signing.ts'
+import { transfersInCsv } from '../record/transfers.ts'
+import { counted, grouped, standingsIn } from './class-text.ts'
+import { oneOf, UsageError, type Given } from './command.ts'
+import { bundleOf, short } from './compiled.ts'
+import { EXIT, type Exit } from './exit.ts'
+import type { Host, ReadRecords } from './host.ts'
+import { readInstant } from './instant.ts'
+import type { RecordsPart } from './records.ts'
+
+const FORMATS = ['chain', 'jsonl', 'csv', 'article-30', 'transfers', 'dora'] as const
+const DATA = '.bailiwick'
+/** Made again and at hand; one that comes back later is read again. */
+const BUNDLES_MAX = 50
+/** Digests that are told, of as many as there are. */
+const TOLD_MAX = 5
+const PROGRESS_EVERY = 10_000
+const CHUNK_CHARACTERS = 65_536
+const SUFFIX_BYTES = 6
+/** An export says what apps asked for. */
+const FILE_MODE = 0o600
+
+export const recordsExport: RecordsPart = {
+  words: 'export',
+  options: {
+    data: { value: 'DIR', variable: 'BAILIWICK_DATA', says: `The data folder of the gateway; ./${DATA} unless given` },
+    records: { value: 'PATH', says: 'export: a records file or an export, in place of the data folder' },
+    format: { value: 'FORMAT', says: `verify: text or json, text unless given; export: ${FORMATS.join(', ')}; ${FORMATS[0]} unless given` },
+    from: { value: 'TIME', says: 'export: requests decided from then on' },
+    to: { value: 'TIME', says: 'export: requests decided before then' },
+    out: { value: 'FILE', says: 'export: where to write; standard output unless given' },
+    force: { says: 'export: replace FILE where it is there' },
+    policies: { value: 'DIR', says: 'export: where to take facts from where the bundle that decided is not kept' },
+  },
+  async run(word, { options }, host) {
+    if (word !== undefined) throw new UsageError('records export takes no word; --data or --records says what to export.')
+    const format = oneOf('format', options['format'] ?? 'chain', FORMATS)
+    const from = instantOf('from', options['from']), to = instantOf('to', options['to'])
+    if (from !== undefined && to !== undefined && from >= to) throw new UsageError('--from must be before --to.')
+    if (format === 'chain' && (from !== undefined || to !== undefined)) throw new UsageError('--from and --to are not for --format chain: a chain is exported whole, and to show a part of it is what a receipt is for.')
+    const path = options['records'] ?? options['data'] ?? DATA
+    const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+    if (format === 'chain' && options['records'] !== undefined && !isFolder) throw new UsageError('--format chain needs --data, the data folder of a gateway: a chain is exported whole and sealed with the key that is there.')
+    const { out } = options
+    if (out === undefined && options['force'] !== undefined) throw new UsageError('--force is for --out.')
+    if (out !== undefined && existsSync(out) && options['force'] === undefined) throw new UsageError(`${out} is there already; --force replaces it.`)
+
+    try {
+      // The key first: without it there is nothing to begin.
+      const key = format === 'chain' ? await host.readSigningKey(path) : undefined
+      const read = await host.readRecords(path)
+      if (!read.ok) return complain(read.wrong, host)
+      const sink = sinkTo(out, host)
+      try {
+        const exit = format === 'chain'
+          ? await chain(read, key!, sink, host)
+          : await report(read, { path, format, from, to, options, data: options['data'] ?? (isFolder ? path : dirname(path)) }, sink, host)
+        if (exit === EXIT.fine) sink.finish()
+        return exit
+      } finally {
+        sink.drop()
+        host.progress?.('')
+      }
+    } catch (error) {
+      if (error instanceof UsageError) throw error
+      if (error instanceof NobodyReads) return EXIT.fine
+      if (error instanceof NotWhole) return complain(`the records are not whole: ${error.message}. 'bailiwick records verify ${path}' says more.`, host, EXIT.refused)
+      if (error instanceof TooManyKinds) return complain(`${error.message}; ask for a shorter time with --from and --to.`, host)
+      return complain(error instanceof Error ? error.message : String(error), host)
+    }
+  },
+}
+
+function complain(wrong: string, host: Host, exit: Exit = EXIT.other): Exit {
+  host.err(`bailiwick: ${wrong}\n`)
+  return exit
+}
+
+function instantOf(name: string, written: string | undefined): number | undefined {
+  if (written === undefined) return undefined
+  const at = readInstant(written)
+  if (at === undefined) throw new UsageError(`--${name} is a time with its offset, such as 2026-11-22T11:00:00Z or 2026-11-22T12:00:00+01:00, not '${written}'.`)
+  return at
+}
+
+/** Where an export goes, piece by piece. A file has its name only when it is whole and on disk. */
+type Sink = {
+  /** To be waited for where it is a promise, so that no more is in memory than was not taken yet. Rejects with NobodyReads. */
+  write(text: string): Promise<void> | undefined
+  finish(): void
+  /** Takes back what is not finished, where it can be. */
+  drop(): void
+}
+
+/** Whoever read our output has left, as `head` does: that is no error. */
+class NobodyReads extends Error {}
+
+function sinkTo(out: string | undefined, host: Host): Sink {
+  let held = ''
+  if (out === undefined) {
+    const give = (): void => {
+      if (held !== '') host.out(held)
+      held = ''
+    }
+    const taken = async (): Promise<void> => {
+      if (await host.outTaken?.() === false) throw new NobodyReads()
+    }
+    return {
+      write(text) {
+        held += text
+        if (held.length < CHUNK_CHARACTERS) return undefined
+        give()
+        return taken()
+      },
+      finish: give, drop: () => undefined,
+    }
+  }
+  const unfinished = `${out}.${Buffer.from(host.randomBytes(SUFFIX_BYTES)).toString('hex')}.unfinished`
+  const opened = openSync(unfinished, 'w', FILE_MODE)
+  let isOpen = true
+  const give = (): void => {
+    const bytes = Buffer.from(held)
+    for (let done = 0; done < bytes.length;) done += writeSync(opened, bytes, done)
+    held = ''
+  }
+  return {
+    write(text) {
+      held += text
+      if (held.length >= CHUNK_CHARACTERS) give()
+      return undefined
+    },
+    finish() {
+      give()
+      fsyncSync(opened)
+      closeSync(opened)
+      isOpen = false
+      renameSync(unfinished, out)
+    },
+    drop() {
+      if (isOpen) closeSync(opened)
+      isOpen = false
+      rmSync(unfinished, { force: true })
+    },
+  }
+}
+
+type Readable = Extract<ReadRecords, { ok: true }>
+
+/** The lines as they are, and the seal. Throws NotWhole where they are no chain: what is sealed must be what the gateway wrote. */
+async function chain({ lines, head }: Readable, key: SigningKey, sink: Sink, host: Host): Promise<Exit> {
+  let first: number | undefined, last = 0, digest = BEFORE_ALL, log: string | undefined
+  for (const { text, where } of counting(lines, host)) {
+    const line = readLine(text)
+    if (line === undefined) throw new NotWhole(`${where} is no line`)
+    if (first === undefined ? line.seq === 1 && line.prev !== BEFORE_ALL : line.seq !== last + 1 || line.prev !== digest) throw new NotWhole(`${where} does not follow the line before it`)
+    first ??= line.seq
+    last = line.seq
+    digest = digestOfLine(line, host.sha256)
+    const { open } = line
+    if (open.kind === 'log' || open.kind === 'checkpoint') {
+      log ??= String(open['log'])
+      const signer = open.kind === 'log' ? (open['key'] as { readonly x?: unknown } | undefined)?.x === key.publicJwk.x : open['key'] === key.name
+      if (!signer) throw new NotWhole(`${where} names another key than the one in the data folder`)
+    }
+    const taking = sink.write(`${text}\n`)
+    if (taking !== undefined) await taking
+  }
+  if (first === undefined || log === undefined) return complain('there is nothing to export: no line says which log it is.', host)
+  if (head !== undefined && (head.seq !== last || head.digest !== digest)) throw new NotWhole(`the last line is ${last}, and the records say of themselves that they end with line ${head.seq}`)
+  await sink.write(`${canonical(await makeSeal({ log, at: host.now(), first, last, head: digest }, key))}\n`)
+  return EXIT.fine
+}
+
+function* counting<T>(lines: Iterable<T>, { progress }: Host): Generator<T> {
+  let count = 0
+  for (const line of lines) {
+    count += 1
+    if (count % PROGRESS_EVERY === 0) progress?.(`${grouped(count)} lines`)
+    yield line
+  }
+}
+
+type Wanted = {
+  readonly path: string
+  readonly data: string
+  readonly format: Exclude<(typeof FORMATS)[number], 'chain'>
+  readonly from: number | undefined
+  readonly to: number | undefined
+  readonly options: Given['options']
+}
+
+async function report({ lines }: Readable, { path, data, format, from, to, options }: Wanted, sink: Sink, host: Host): Promise<Exit> {
+  const met: Met = { deletedTo: 0, withoutDecision: 0 }
+  const requests = joined(counting(lines, host), { from: from ?? -Infinity, to: to ?? Infinity }, met)
+  if (format === 'jsonl' || format === 'csv') {
+    if (format === 'csv') await sink.write(REQUESTS_HEADER)
+    const inLine: (one: Joined) => string = format === 'csv' ? inCsvLine : inJsonLine
+    for (const one of requests) {
+      const taking = sink.write(inLine(one))
+      if (taking !== undefined) await taking
+    }
+    noteOn(notesOn(met), host)
+    return EXIT.fine
+  }
+  const stand = options['policies'] === undefined ? undefined : await bundleOf(options['policies'], host)
+  if (stand === undefined && options['policies'] !== undefined) return EXIT.doesNotCompile
+  const summed = await sumUp(requests, remembering(data, stand, host))
+  const notes = [...notesOn(met), ...factsIn(summed, options['policies'])]
+  if (format === 'article-30') {
+    const period = from === undefined && to === undefined ? 'all that is on record' : `${from === undefined ? 'from the first on record' : `from ${inUtc(from)}`} ${to === undefined ? 'to the last on record' : `to before ${inUtc(to)}`}`
+    const span = summed.first === undefined ? '' : `; the first request is of ${inUtc(summed.first)}, the last of ${inUtc(summed.last!)}`
+    await sink.write(article30(summed, { version: host.version, at: host.now(), records: path, period: period + span, notes }))
+    return EXIT.fine
+  }
+  await sink.write(format === 'transfers' ? transfersInCsv(summed.recipients) : doraInCsv(summed, coverageOf(summed)))
+  noteOn(notes, host)
+  return EXIT.fine
+}
+
+/** A table has no place for them. */
+const noteOn = (notes: readonly string[], host: Host): void => notes.forEach(note => host.err(`bailiwick: ${note}\n`))
+
+const notesOn = ({ deletedTo, withoutDecision }: Met): readonly string[] => [
+  ...deletedTo === 0 ? [] : [`lines up to ${grouped(deletedTo)} were deleted when their time was over; requests in them are not here`],
+  ...withoutDecision === 0 ? [] : [`${counted(withoutDecision, 'outcome')} without ${withoutDecision === 1 ? 'its' : 'their'} decision on record ${withoutDecision === 1 ? 'is' : 'are'} not here`],
+]
+
+function factsIn({ bundles: { 'deciding bundle': own, 'other policies': others, [NOT_KNOWN]: unknown } }: Summed, policies: string | undefined): readonly string[] {
+  const told = (digests: ReadonlySet<string>): string => `${counted(digests.size, 'bundle')} (${[...digests].slice(0, TOLD_MAX).map(short).join(', ')}${digests.size > TOLD_MAX ? ', ...' : ''})`
+  return [
+    ...own.size === 0 ? [] : [`facts as they stood when each request was decided: ${told(own)}`],
+    ...others.size === 0 ? [] : [`${told(others)} not kept: the facts are those of ${policies} instead, and may be others than those that decided`],
+    ...unknown.size === 0 ? [] : [`${told(unknown)} not kept: the facts are ${NOT_KNOWN}; --policies DIR names policies to take them from`],
+  ]
+}
+
+function remembering(data: string, stand: Bundle | undefined, host: Host): HeldOf {
+  const known = new Map<string, Held>()
+  return async named => {
+    const key = `${named.bundle}-${named.catalog}`
+    let held = known.get(key)
+    if (held === undefined) {
+      held = await heldIn(data, named, stand, host)
+      if (known.size >= BUNDLES_MAX) known.delete(known.keys().next().value!)
+      known.set(key, held)
+    }
+    return held
+  }
+}
+
+async function heldIn(data: string, named: Parameters<HeldOf>[0], stand: Bundle | undefined, host: Host): Promise<Held> {
+  if (stand?.digest === named.bundle && stand.catalogDigest === named.catalog) return { from: 'deciding bundle', bundle: stand }
+  const kept = await host.readBundle(data, named)
+  if (kept.ok) return { from: 'deciding bundle', bundle: kept.bundle }
+  return stand === undefined ? { from: NOT_KNOWN } : { from: 'other policies', bundle: stand }
+}
+
+/** What could answer, by what the last known bundle says; which servers are well, only a running gateway knows. */
+function coverageOf({ latest }: Summed): Parameters<typeof doraInCsv>[1] {
+  if (latest === undefined) return undefined
+  const { bundle, at } = latest
+  return { rows: coverage(bundle.rulebook, at, standingsIn(bundle)), providerOf: name => bundle.catalog.byName.get(name)?.provider }
+}
