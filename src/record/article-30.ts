@@ -71,6 +71,7 @@ function appInText(app: AppSum, recipients: readonly Recipient[]): string {
     list([
       ...unique(carrying.map(r => `${r.deployment} keeps prompts or answers: ${r.described.facts['retention']}`)),
       `evidence that rules ask to be kept: ${app.retain.size === 0 ? NONE : [...app.retain].join(', ')}`,
+      ...[...app.duties.keys()].some(what => what.startsWith('log full')) ? [`prompts and answers that rules had kept, sealed (log: full): ${NOT_KNOWN} here`] : [],
       `how long the gateway keeps its records, which hold no prompt and no answer: ${NOT_KNOWN} here (serve --retain)`,
     ]),
     '\n### (g) Technical and organisational security measures\n\n',

@@ -15,13 +15,13 @@ type Column = readonly [name: string, of: (row: Row, left: string) => Cell]
 
 const COLUMNS: readonly Column[] = [
   ['app', r => r.app.app],
-  ['B_06.01.0030 function name', r => (r.app.titles.size === 0 ? NOT_KNOWN : [...r.app.titles].join(' / '))],
+  ['app title (for B_06.01.0030)', r => (r.app.titles.size === 0 ? NOT_KNOWN : [...r.app.titles].join(' / '))],
   ['provider', r => r.described.provider], ['provider title', r => r.described.title], ['pretended', r => r.described.pretended],
   ['country of the contracting entity', r => r.described.facts['entity-in']], ['controlled from', r => r.described.facts['controlled-from']],
   ['countries of sub-processors', r => r.described.facts['subprocessors-in']],
   ['deployment', r => r.deployment], ['model', r => r.described.model], ['hosting', r => r.described.facts.hosting],
   ['service used (for B_02.02.0060)', r => (r.app.operations.size === 0 ? NOT_KNOWN : `inference: ${[...r.app.operations].sort().join(' ')}`)],
-  ['B_02.02.0140 storage of data', r => storageOf(r.described.facts['stored-in'])],
+  ['B_02.02.0140 storage of data', r => storageOf(r.described.facts)],
   ['B_02.02.0150 location of the data at rest', r => r.described.facts['stored-in']],
   ['B_02.02.0160 location of management of the data', r => r.described.facts['processed-in']],
   ['requests received', r => r.received], ['requests maybe received', r => r.mayHave],
@@ -30,7 +30,9 @@ const COLUMNS: readonly Column[] = [
   ['first used', r => inUtc(r.first)], ['last used', r => inUtc(r.last)], ['facts from', r => [...r.factsFrom].join('; ')],
 ]
 
-const storageOf = (storedIn: string): string => (storedIn === NOT_KNOWN ? NOT_KNOWN : storedIn === NONE ? 'No' : 'Yes')
+/** Who stores nothing and logs something may store with it what was asked. */
+const storageOf = (facts: Described['facts']): string =>
+  (![NOT_KNOWN, NONE].includes(facts['stored-in']) ? 'Yes' : facts['stored-in'] === NONE && facts['logs-in'] === NONE ? 'No' : NOT_KNOWN)
 
 /** What `doraInCsv` says of substitutes: coverage under the last bundle that decided; undefined where that is not known. */
 export type Coverage = { readonly rows: readonly Covered[]; readonly providerOf: (deployment: string) => string | undefined }

@@ -32,7 +32,15 @@ const host: Host = {
   out: words => { process.stdout.write(words) },
   err: words => { process.stderr.write(words) },
   async outTaken() {
-    if (process.stdout.writableNeedDrain && !hasReaderLeft) await new Promise<void>(resolve => { process.stdout.once('drain', resolve).once('error', () => resolve()) })
+    if (process.stdout.writableNeedDrain && !hasReaderLeft) {
+      await new Promise<void>(resolve => {
+        const go = (): void => {
+          process.stdout.off('drain', go).off('error', go)
+          resolve()
+        }
+        process.stdout.on('drain', go).on('error', go)
+      })
+    }
     return !hasReaderLeft
   },
   // Back to the start of the line, and nothing left of what stood there.

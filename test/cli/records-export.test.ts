@@ -1,6 +1,7 @@
 /** `bailiwick records export` over the records of a real gateway: every format holds what was asked, no more and no less. */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -14,6 +15,7 @@ import { bailiwick, cleanUp, copyOf, folderOf, freshFolder, serve, type Serving 
 import { app, bundleOf, policy, provider, rule } from '../support/tree.ts'
 import { run } from './stand-in.ts'
 
+const NODE = fileURLToPath(new URL('../../node_modules/.bin/node', import.meta.url))
 const DESK_KEY = 'bw-key-of-the-desk', CLINIC_KEY = 'bw-key-of-the-clinic'
 const hashOf = (key: string): string => `key-hashes: ["sha256:${createHash('sha256').update(key).digest('hex')}"]`
 const FACTS = 'contracts: [dpa]\ncertificates: []\nstored-in: [FR]\nlogs-in: [FR]\nsubprocessors-in: []\nretention: 0d'
@@ -74,7 +76,7 @@ describe('records of a gateway that was asked by two apps', () => {
     const verified = await run(['records', 'verify', file, '--key', key])
     expect(verified.out).toMatch(/^verified/)
     expect(verified.code).toBe(0)
-    execFileSync(fileURLToPath(new URL('../../node_modules/.bin/node', import.meta.url)), [fileURLToPath(new URL('../../docs/verify-records.mjs', import.meta.url)), file, key], { stdio: 'pipe' })
+    execFileSync(NODE, [fileURLToPath(new URL('../../docs/verify-records.mjs', import.meta.url)), file, key], { stdio: 'pipe' })
     const lines = linesIn(readFileSync(file, 'utf8')), { seal } = lines.at(-1) as { readonly seal: { readonly first: number; readonly last: number } }
     expect(seal).toMatchObject({ first: 1, last: lines.length - 1 })
     expect(lines.filter(l => (l['open'] as { readonly kind?: string } | undefined)?.kind === 'decision')).toHaveLength(9)
@@ -255,5 +257,38 @@ describe('records of many files', () => {
       writeFileSync(file, key)
     }
     expect((await run(['records', 'export', '--data', data])).code).toBe(0)
+  })
+})
+
+describe('records that are longer than a pipe', () => {
+  const REQUESTS = 2_000, PIPE_CHARACTERS = 65_536
+  let data: string
+  beforeAll(async () => {
+    data = freshFolder()
+    const recorder = await openRecorder(data), bundle = await bundleOf(FILES), asked = decision(bundle, '', { app: 'desk', data: ['none'] })
+    await Promise.all(Array.from({ length: REQUESTS }, (_, i) => [recorder.append({ ...asked, id: `d-${i}` }), recorder.append(outcome(`d-${i}`, [attempt('eu-one')]))]).flat())
+    await recorder.close()
+  })
+  afterAll(cleanUp)
+
+  const started = (): ChildProcess => spawn(NODE, [fileURLToPath(new URL('../../src/runtime/node.ts', import.meta.url)), 'records', 'export', '--data', data, '--format', 'csv'], { stdio: ['ignore', 'pipe', 'inherit'] })
+
+  it('come whole to whoever reads slowly', async () => {
+    const child = started(), ended = once(child, 'close')
+    let text = ''
+    for await (const bytes of child.stdout!) {
+      text += String(bytes)
+      await new Promise(setImmediate)
+    }
+    expect(await ended).toEqual([0, null])
+    expect(text.length).toBeGreaterThan(5 * PIPE_CHARACTERS)
+    expect(rowsOf(text)).toHaveLength(REQUESTS)
+  })
+
+  it('end without a word when whoever reads has left', async () => {
+    const child = started(), ended = once(child, 'close')
+    await once(child.stdout!, 'data')
+    child.stdout!.destroy()
+    expect(await ended).toEqual([0, null])
   })
 })

@@ -14,6 +14,19 @@ import { AT, attempt, decision, linesOf, outcome } from './requests.ts'
 
 const DAY = 86_400_000
 const home = (places = '[FR]'): string => provider('home', `title: Home Ltd\ndialect: openai\nbase-url: http://127.0.0.1:9/v1\nhosting: sovereign\nentity-in: FR\ncontrolled-from: [FR]\nprocessed-in: ${places}\nstored-in: [FR]\nlogs-in: [FR]\nsubprocessors-in: []\ncontracts: [dpa]\ncertificates: []\nretention: 30d`, ['{ deployment: fr, model: lab/large, operations: chat }'])
+const exception = (name: string, models: string): string => `- exception: ${name}
+  rule: place/stays
+  for: { app: [desk] }
+  models: { deployment: ${models} }
+  category: waiver
+  reason: A test
+  ticket: T-${name}
+  requested-by: lead@example.com
+  approved-by: dpo@example.com
+  from: 2026-11-01
+  until: 2026-12-01
+  timezone: UTC
+`
 const FILES = {
   'apps/desk.yaml': app('desk', 'title: The desk\ngrants: all\ngoverned-by: [gdpr]\npeople-in: [BE, FR]\npurpose: support\nmay-carry: [personal]'),
   'apps/lab.yaml': app('lab', 'grants: all\nmay-carry: []'),
@@ -26,7 +39,7 @@ const FILES = {
     rule('stays', 'when: { data: [personal] }\nrequire: { processed-in: { only: [eea] } }\nlaw: GDPR Art. 44\nthen: { retain-evidence: 730d }\nexceptions: { allowed: yes, at-most: 90d, approver: [dpo] }'),
     rule('watched', 'when: { data: [personal] }\nforbid: { hosting: cloud }\nmode: shadow\nmode-until: 2039-01-01'),
     rule('order', 'prefer:\n  - hosting: sovereign')].join('\n')),
-  'exceptions/2026.yaml': '- exception: EX-1\n  rule: place/stays\n  for: { app: [desk] }\n  models: { deployment: [us] }\n  category: waiver\n  reason: A test\n  ticket: T-1\n  requested-by: lead@example.com\n  approved-by: dpo@example.com\n  from: 2026-11-01\n  until: 2026-12-01\n  timezone: UTC\n',
+  'exceptions/2026.yaml': exception('EX-1', '[us, fr]') + exception('EX-2', '[somewhere]'),
 }
 let bundle: Bundle, moved: Bundle
 beforeAll(async () => {
@@ -71,10 +84,13 @@ describe('the transfer register', () => {
   })
 
   test('names the exception that let a deployment be used, for that deployment alone', async () => {
-    const entries = [decision(bundle, 'a', { app: 'desk', data: ['personal'] }), outcome('a', [attempt('us', { code: 'upstream_error', upstreamStatus: 500 }), attempt('fr')])]
-    expect(entries[0]).toMatchObject({ exceptions: ['EX-1'] })
+    const entries = [decision(bundle, 'a', { app: 'desk', data: ['personal'] }), outcome('a', [attempt('us', { code: 'upstream_error', upstreamStatus: 500 }), attempt('somewhere', { code: 'busy', upstreamStatus: 429 }), attempt('fr')])]
+    expect(entries[0]).toMatchObject({ exceptions: ['EX-1', 'EX-2'] })
     const rows = await transfers(entries)
-    expect(rows.map(r => [r['deployment'], r['exceptions used']])).toEqual([['fr', 'none'], ['us', 'EX-1 (waiver, T-1, approved by dpo@example.com)']])
+    expect(rows.map(r => [r['deployment'], r['exceptions used']])).toEqual([
+      // It would have been permitted without.
+      ['fr', 'none'], ['somewhere', 'EX-2 (waiver, T-EX-2, approved by dpo@example.com)'], ['us', 'EX-1 (waiver, T-EX-1, approved by dpo@example.com)'],
+    ])
   })
 
   test('tells countries outside the EEA from those of the owner, and from those that are not known', async () => {
@@ -127,7 +143,7 @@ describe('the record of processing activities', () => {
     expect(desks).toContain('- purpose as registered or stated: support\n')
     expect(desks).toContain('- countries where they are, as registered: BE FR\n')
     expect(desks).toContain('| home (Home Ltd) | fr | processor (dpa) | FR | FR | FR | none | personal | 1 | 0 |')
-    expect(desks).toContain(`| us | personal | gdpr | US US-CA; ${NOT_KNOWN}: logs-in | eu-us-dpf | ${NOT_KNOWN} | ${NOT_KNOWN} | place/stays (GDPR Art. 44) | EX-1 (waiver, T-1, approved by dpo@example.com) | 1 | 0 |`)
+    expect(desks).toContain(`| us | personal | gdpr | US US-CA; ${NOT_KNOWN}: logs-in | eu-us-dpf | ${NOT_KNOWN} | ${NOT_KNOWN} | place/stays (GDPR Art. 44) | EX-1 (waiver, T-EX-1, approved by dpo@example.com) | 1 | 0 |`)
     expect(desks.slice(desks.indexOf('### (e)'))).not.toContain('| fr |')
     expect(desks).toContain('- fr keeps prompts or answers: 30d\n')
     expect(desks).toContain('- evidence that rules ask to be kept: 730d\n')
@@ -142,6 +158,8 @@ describe('the record of processing activities', () => {
     expect(text).toContain('- redact iban: in 2 requests, 2 values\n- ')
     expect(text).toContain('- log metadata: in 1 request\n')
     expect(text).not.toContain('notify')
+    expect(text).not.toContain('(log: full)')
+    expect(asText(await sum(done('a', ['log full: kept, sealed'])))).toContain(`- prompts and answers that rules had kept, sealed (log: full): ${NOT_KNOWN} here\n`)
   })
 
   test('says that there is no transfer only where that is known', async () => {
@@ -168,17 +186,24 @@ describe('what a gateway contributes to the register of information', () => {
     const summed = await sum([...desk('a', 'fr'), ...desk('b', 'fr', { data: ['none'], at: AT + DAY }), ...desk('c', 'fr'), ...desk('d', 'us', { data: ['none'] })])
     const rows = rowsOf(doraInCsv(summed, covered()))
     expect(rows.map(r => [r['deployment'], r['requests received'], r['share of the requests that the app sent (for B_02.02.0180)'], r['left for the app without the provider (for B_07.01.0050)']])).toEqual([
-      // For personal data the exception leaves one abroad, and at home there is one.
-      ['fr', '3', '75.0 %', '1 of 2 (text, data personal)'], ['us', '1', '25.0 %', '1 of 2 (text, data personal)'],
+      // For personal data the exceptions leave two abroad, and at home there is one.
+      ['fr', '3', '75.0 %', '2 of 3 (text, data personal)'], ['us', '1', '25.0 %', '1 of 3 (text, data personal)'],
     ])
     expect(rows[0]).toMatchObject({
-      'B_06.01.0030 function name': 'The desk', 'B_02.02.0140 storage of data': 'Yes', 'B_02.02.0150 location of the data at rest': 'FR',
+      'app title (for B_06.01.0030)': 'The desk', 'B_02.02.0140 storage of data': 'Yes', 'B_02.02.0150 location of the data at rest': 'FR',
       'B_02.02.0160 location of management of the data': 'FR', 'service used (for B_02.02.0060)': 'inference: chat', 'last used': '2026-11-23T12:00:00.000Z',
     })
   })
 
+  test.each([
+    ['[FR]', '[FR]', 'Yes'], ['[FR]', 'unknown', 'Yes'], ['[]', '[]', 'No'], ['[]', '[FR]', NOT_KNOWN], ['[]', 'unknown', NOT_KNOWN], ['unknown', '[]', NOT_KNOWN],
+  ])('of whom it is stated that they store in %s and log in %s says of storage: %s', async (stored, logged, says) => {
+    const other = await bundleOf({ ...FILES, 'catalog/home.yaml': home().replace('stored-in: [FR]', `stored-in: ${stored}`).replace('logs-in: [FR]', `logs-in: ${logged}`) })
+    expect(rowsOf(doraInCsv(await sum(desk('a', 'fr', { under: other }), holding(other)), undefined))[0]).toMatchObject({ 'B_02.02.0140 storage of data': says })
+  })
+
   test('says not known where the bundle is not there', async () => {
     const [row] = rowsOf(doraInCsv(await sum(desk('a', 'fr'), holding()), undefined))
-    expect(row).toMatchObject({ 'provider': NOT_KNOWN, 'B_02.02.0140 storage of data': NOT_KNOWN, 'left for the app without the provider (for B_07.01.0050)': NOT_KNOWN, 'B_06.01.0030 function name': NOT_KNOWN })
+    expect(row).toMatchObject({ 'provider': NOT_KNOWN, 'B_02.02.0140 storage of data': NOT_KNOWN, 'left for the app without the provider (for B_07.01.0050)': NOT_KNOWN, 'app title (for B_06.01.0030)': NOT_KNOWN })
   })
 })
