@@ -123,7 +123,11 @@ export async function world(): Promise<World> {
       put('standard output', serving.out())
       put('errors', errors.join('\n'))
       put('headers', headers.join('\n'))
-      for (const format of ['jsonl', 'csv', 'article-30', 'dora']) put('exports', (await bailiwick(['records', 'export', '--data', data, '--format', format])).out)
+      for (const format of EXPORTS) {
+        const { code, out } = await bailiwick(['records', 'export', '--data', data, '--format', format])
+        if (code !== 0 || out === '') throw new Error(`the export as ${format} ended with ${code} and ${out.length} characters`)
+        put('exports', out)
+      }
       return found
     },
     async close() {
@@ -132,6 +136,8 @@ export async function world(): Promise<World> {
     },
   }
 }
+
+const EXPORTS = ['chain', 'jsonl', 'csv', 'article-30', 'transfers', 'dora']
 
 /** Where a word is found, but for places where it is meant to be. */
 export const foundIn = (traces: ReadonlyMap<string, string>, word: string, except: readonly string[] = []): readonly string[] =>

@@ -34,7 +34,7 @@ test.each(Object.entries(NOTICE))('no-prompt-in-record: of a notice there is a d
 })
 
 test('what was looked through has in it what is on record on purpose', () => {
-  for (const where of [...ON_RECORD, 'decisions of the app', 'receipts of the app', 'log', 'headers', 'errors']) expect(traces.get(where), where).toContain(MARK.requestId)
+  for (const where of [...ON_RECORD, 'exports', 'decisions of the app', 'receipts of the app', 'log', 'headers', 'errors']) expect(traces.get(where), where).toContain(MARK.requestId)
   for (const where of ON_RECORD) expect(traces.get(where), where).toContain(MARK.purpose)
 })
 
