@@ -1,5 +1,5 @@
 /** In what two rulebooks differ, by name. Where something is written, and in what order, is no difference. What differs beside the law, bundle/ finds. */
-import type { Place, Rule, Rulebook } from './rule.ts'
+import type { Duties, Place, Rule, Rulebook } from './rule.ts'
 
 export type Difference = {
   readonly kind: 'rule' | 'exception' | 'group' | 'app' | 'provider' | 'deployment' | 'label'
@@ -30,13 +30,33 @@ export const inOrder = (found: readonly Difference[]): readonly Difference[] => 
 
 export function differences(old: Rulebook, next: Rulebook): readonly Difference[] {
   return inOrder([
-    ...compare('rule', byName(old.rules), byName(next.rules)),
+    ...compare('rule', byName(old.rules), byName(next.rules)).map(d => withLooserDuties(d, old, next)),
     ...compare('exception', byName(old.exceptions), byName(next.exceptions)),
     ...compare('group', old.groups, next.groups),
     ...compare('app', old.apps, next.apps),
     ...compare('deployment', byName(old.deployments), byName(next.deployments)),
     ...compare('label', parents(old), parents(next)),
   ])
+}
+
+/** What a rule no longer asks to be done to content, in words of the files: it is permitted nowhere else, and more of it is seen or kept. */
+function withLooserDuties(found: Difference, old: Rulebook, next: Rulebook): Difference {
+  const dutiesIn = ({ rules }: Rulebook): Duties => rules.find(r => r.name === found.name)?.duties ?? {}
+  const wider = looser(dutiesIn(old), dutiesIn(next))
+  return wider.length === 0 ? found : { ...found, wider }
+}
+
+function looser(before: Duties, after: Duties): readonly string[] {
+  const isFewer = (had: readonly unknown[] | undefined, has: readonly unknown[] | undefined): boolean => had?.some(one => !(has ?? []).map(written).includes(written(one))) === true
+  // Content is kept where some rule says `full` and none says less; a list of places holds until it is longer or gone.
+  const mayBeLogged = (duties: Duties): boolean => duties.log === 'full'
+  const limits = (duties: Duties): boolean => duties.log !== undefined && duties.log !== 'full'
+  return [
+    ...(isFewer(before.redact, after.redact) ? ['redact'] : []),
+    ...((limits(before) && !limits(after)) || (mayBeLogged(after) && !mayBeLogged(before)) ? ['log'] : []),
+    ...(before.logIn !== undefined && (after.logIn === undefined || isFewer(after.logIn, before.logIn)) ? ['log-in'] : []),
+    ...(before.rescue === 'no' && after.rescue === undefined ? ['rescue'] : []),
+  ]
 }
 
 /** Whether both read every request alike: the same labels, and the same registration of every app. Grants are no part of that. */

@@ -103,6 +103,22 @@ describe('of a small change', () => {
     }
   })
 
+  test.each([
+    ['{ redact: [iban, email] }', '{ redact: [iban] }', ['redact']], ['{ redact: [iban] }', '{ redact: [iban, email] }', undefined],
+    ['{ log: metadata }', '{ log: full }', ['log']], ['{ log: metadata }', '{ log: none }', undefined], ['{ notify: [dpo] }', '{ notify: [dpo], log: full }', ['log']],
+    ['{ log-in: [FR] }', '{ log-in: [FR, US] }', ['log-in']], ['{ log-in: [FR, US] }', '{ log-in: [FR] }', undefined], ['{ log-in: [FR], log: none }', '{ log: none }', ['log-in']],
+    ['{ rescue: no, log: none }', '{ log: none }', ['rescue']],
+  ])('a duty that asks for less is wider, although nothing more is permitted: %s, then %s', async (before, after, wider) => {
+    const old = await bookOf(withRules(`${STAYS}\n    then: ${before}`)), next = await bookOf(withRules(`${STAYS}\n    then: ${after}`))
+    expect(impact(old, next, over(next)).differences.map(d => [d.name, d.change, d.wider])).toEqual([['home/stays', 'changed', wider]])
+  })
+
+  test('a rule that is gone takes its duties with it, and one that comes brings them', async () => {
+    const old = await bookOf(withRules(STAYS, `${NOT_KEPT}\n    then: { redact: [iban], log: full }`)), next = await bookOf(withRules(STAYS))
+    expect(impact(old, next, over(next)).differences.map(d => [d.name, d.change, d.wider])).toEqual([['home/not-kept', 'removed', ['redact']]])
+    expect(impact(next, old, over(old)).differences.map(d => [d.name, d.change, d.wider])).toEqual([['home/not-kept', 'added', ['log']]])
+  })
+
   test('says which changed rule no compared class meets', async () => {
     const night = 'when: { team: [night] }\nforbid: { deployment: us }'
     const old = await bookOf({ ...FOLDER, 'rules/night.policy.yaml': policy('night', rule('shift', night)) }), next = await bookOf(FOLDER)
