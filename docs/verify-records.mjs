@@ -78,7 +78,7 @@ export function checkReceipt(text, key) {
     const top = path.reduce((so, { side, digest }) => (side === 'left' ? node(Buffer.from(digest, 'hex'), so) : node(so, Buffer.from(digest, 'hex'))), leaf(lineDigest(line)))
     demand(line.seq >= checkpoint.from && line.seq <= checkpoint.to && top.toString('hex') === checkpoint.root, `line ${line.seq} does not lead to its checkpoint`)
   }
-  return `${entries.map(({ line }) => `line ${line.seq}: ${canonical(line.open)}`).join('\n')}\nsigned by the gateway, and given out ${new Date(at).toISOString()}`
+  return `${entries.map(({ line }) => `line ${line.seq}: ${canonical(line.open).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?')}`).join('\n')}\nsigned by the gateway, and given out ${new Date(at).toISOString()}`
 }
 // A line ends with a line feed and with nothing else.
 export async function* linesOf(file) {
@@ -93,7 +93,7 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(realpathS
     const key = readKey(JSON.parse(readFileSync(publicKey, 'utf8')))
     console.log(file.endsWith('.jws') ? checkReceipt(readFileSync(file, 'utf8'), key) : await checkExport(linesOf(file), key))
   } catch (error) {
-    console.log(`${file}${error.line === undefined ? '' : `:${error.line}`}: ${error.message}`)
+    console.log(`${file}${error.line === undefined ? '' : `:${error.line}`}: ${error.message.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?')}`)
     process.exitCode = 1
   }
 }

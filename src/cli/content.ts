@@ -4,6 +4,7 @@ import { readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Curve, Opener } from '../record/content.ts'
+import { printable } from '../record/printable.ts'
 import { counted } from './class-text.ts'
 import { maybe, oneOf, UsageError, type Command, type Given } from './command.ts'
 import { EXIT, type Exit } from './exit.ts'
@@ -123,7 +124,7 @@ async function readFileOf(file: string, { opener, decision, told, host }: Readin
 
 function conclude({ opened, otherKeys, broken }: Told, { opener, keyFile, decision }: { readonly opener: Opener; readonly keyFile: string; readonly decision: string | undefined }, host: Host): Exit {
   for (const what of broken) host.err(`bailiwick: ${what}\n`)
-  for (const [key, count] of otherKeys) host.err(`bailiwick: ${counted(count, 'item')} sealed to another key, ${key}; ${keyFile} is ${opener.key}.\n`)
+  for (const [key, count] of otherKeys) host.err(`bailiwick: ${counted(count, 'item')} sealed to another key, ${printable(key)}; ${keyFile} is ${opener.key}.\n`)
   if (opened === 0 && broken.length === 0 && otherKeys.size === 0) host.err(`bailiwick: there is no content${decision === undefined ? '' : ` of decision ${decision}`} here.\n`)
   return broken.length > 0 || (opened === 0 && otherKeys.size > 0) ? EXIT.other : EXIT.fine
 }

@@ -1,6 +1,7 @@
 /** `bailiwick receipt verify`: whether a receipt is what a gateway gave out, without the gateway and without its records. */
 import { basename } from 'node:path'
 import { inUtc } from '../policy/time.ts'
+import { printable } from '../record/printable.ts'
 import { checkReceipt, type Proven, type Receipt } from '../record/receipt.ts'
 import { columns } from './class-text.ts'
 import { maybe, oneOf, UsageError, type Command } from './command.ts'
@@ -51,15 +52,15 @@ const NAMES: Readonly<Record<string, string>> = {
 
 function entryInText({ line, checkpoint }: Proven): string {
   const { kind, at, ...rest } = line.open
-  return `\n${kind}, ${inUtc(at)}\n${columns([
-    ...Object.entries({ ...rest, ...('salt' in line && line.closed) }).map(([name, value]) => [`  ${NAMES[name] ?? name}`, inWords(value)]),
-    ['  line', `${line.seq} of log ${checkpoint.log}, signed ${inUtc(checkpoint.at)}`],
+  return `\n${printable(kind)}, ${inUtc(at)}\n${columns([
+    ...Object.entries({ ...rest, ...('salt' in line && line.closed) }).map(([name, value]) => [`  ${NAMES[name] ?? printable(name)}`, inWords(value)]),
+    ['  line', `${line.seq} of log ${printable(checkpoint.log)}, signed ${inUtc(checkpoint.at)}`],
   ])}`
 }
 
 function inWords(value: unknown): string {
-  if (Array.isArray(value) && value.every(item => typeof item === 'string')) return value.length === 0 ? 'none' : value.join(', ')
-  return typeof value === 'string' ? value : JSON.stringify(value)
+  if (Array.isArray(value) && value.every(item => typeof item === 'string')) return value.length === 0 ? 'none' : printable(value.join(', '))
+  return printable(typeof value === 'string' ? value : JSON.stringify(value))
 }
 
 const provenBy = ({ entries }: Receipt, key: string): readonly string[] => [

@@ -2,6 +2,7 @@
 import type { Bundle } from '../bundle/bundle.ts'
 import { inUtc } from '../policy/time.ts'
 import type { Part } from '../record/replay.ts'
+import { printable } from '../record/printable.ts'
 import { columns, counted, grouped } from './class-text.ts'
 import { short } from './compiled.ts'
 
@@ -52,7 +53,7 @@ export function inText({ records, last, result, other, version }: Told): string 
       ...differences.map(({ id, at, parts }) => ['differs', `${id}  ${inUtc(at)}  ${parts.map(({ part, recorded, again }) => `${part} ${JSON.stringify(recorded)} -> ${JSON.stringify(again)}`).join('; ')}`]),
       ...differ > differences.length ? [['differs', `and ${counted(differ - differences.length, 'more', 'more')}`]] : [],
       ...differ > 0 && strangers.length > 0 ? [['note', `decided by version ${strangers.join(', ')}, replayed by ${version}`]] : [],
-    ] as [string, string][]),
+    ].map(cells => cells.map(printable))),
   ].join('')
 }
 

@@ -1,5 +1,6 @@
 /** What a verification of records found, in words: what is wrong, what is proven, and what is not. */
 import { inUtc } from '../policy/time.ts'
+import { printable } from '../record/printable.ts'
 import type { Range, Verified } from '../record/verify.ts'
 import { counted, grouped } from './class-text.ts'
 
@@ -11,7 +12,7 @@ export function sayOf({ wrong, key, lines, log, signedTo, checkpoints, isSealed,
   const { first, last } = lines, signed = signedTo !== undefined && signedTo >= first ? { first, last: signedTo } : undefined
   const by = key === undefined ? '' : `the key ${key.name}`
   const proven = [
-    ...signed === undefined ? [] : [`${linesInWords(signed)} of log ${log} ${signed.first === signed.last ? 'is' : 'are'} as ${by} signed ${signed.first === signed.last ? 'it' : 'them'}: none was changed, put in, taken out or moved${wrong > 0 ? '' : ` (${counted(checkpoints, 'checkpoint')}${isSealed ? ' and the seal' : ''})`}.`],
+    ...signed === undefined ? [] : [`${linesInWords(signed)} of log ${printable(String(log))} ${signed.first === signed.last ? 'is' : 'are'} as ${by} signed ${signed.first === signed.last ? 'it' : 'them'}: none was changed, put in, taken out or moved${wrong > 0 ? '' : ` (${counted(checkpoints, 'checkpoint')}${isSealed ? ' and the seal' : ''})`}.`],
     ...isSealed && wrong === 0 ? [`The export ends with line ${last}, as it did when it was made.`] : [],
     ...receipts.filter(r => r.agreed > 0 && wrong === 0).map(r => `The receipt ${r.name} agrees with these records.`),
   ]
@@ -34,7 +35,7 @@ export function inText(path: string, verified: Verified, { proven, notProven }: 
   const { findings, wrong, lines, log, times } = verified
   return [
     wrong === 0 ? `verified    ${path}\n` : `wrong       ${path}: ${counted(wrong, 'finding')}\n`,
-    ...lines === undefined || times === undefined ? [] : [`            ${linesInWords(lines)} of log ${log ?? 'unknown'}, ${instant(times.earliest)} to ${instant(times.latest)}\n`],
+    ...lines === undefined || times === undefined ? [] : [`            ${linesInWords(lines)} of log ${printable(log ?? 'unknown')}, ${instant(times.earliest)} to ${instant(times.latest)}\n`],
     ...findings.map(({ where, wrong: what }) => `\n${where}\n  ${what}\n`),
     ...wrong > findings.length ? [`\nand ${grouped(wrong - findings.length)} more\n`] : [],
     ...list('proven', proven), ...list('not proven', notProven),

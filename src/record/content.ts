@@ -98,7 +98,7 @@ export function headOf(line: string): Sealed {
   try {
     if (line.split('.').length !== 5) return { ok: false }
     const { typ, kid, decision, part, at, bytes, cut } = decodeProtectedHeader(line) as Readonly<Record<string, unknown>>
-    if (typ !== TYPE || typeof kid !== 'string' || typeof decision !== 'string' || typeof at !== 'number' || typeof bytes !== 'number') return { ok: false }
+    if (typ !== TYPE || typeof kid !== 'string' || typeof decision !== 'string' || typeof at !== 'number' || Number.isNaN(new Date(at).getTime()) || typeof bytes !== 'number') return { ok: false }
     if (part !== 'request' && part !== 'answer') return { ok: false }
     return { ok: true, key: kid, head: { decision, part, at, bytes, ...(cut === true && { cut }) } }
   } catch {

@@ -4,7 +4,13 @@ export type Sha256 = (of: string | Uint8Array) => Uint8Array
 /** Lower-case hex. */
 export const inHex = (bytes: Uint8Array): string => Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('')
 
-export const fromHex = (hex: string): Uint8Array => Uint8Array.from(hex.match(/../g) ?? [], pair => Number.parseInt(pair, 16))
+/** Of lower-case hex that was checked to be that. */
+export function fromHex(hex: string): Uint8Array {
+  const bytes = new Uint8Array(hex.length >> 1)
+  for (let i = 0; i < bytes.length; i++) bytes[i] = nibble(hex.charCodeAt(2 * i)) << 4 | nibble(hex.charCodeAt(2 * i + 1))
+  return bytes
+}
+const nibble = (code: number): number => (code > 57 ? code - 87 : code - 48)
 
 /** 32 bytes in lower-case hex. */
 export const isDigest = (value: unknown): value is string => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)

@@ -9,14 +9,16 @@ export type Path = readonly { readonly side: 'left' | 'right'; readonly digest: 
 
 const LEAF = 0, NODE = 1
 
+const DIGEST_BYTES = 32
+const leafBytes = new Uint8Array(1 + DIGEST_BYTES), nodeBytes = new Uint8Array(1 + 2 * DIGEST_BYTES)
+leafBytes[0] = LEAF
+nodeBytes[0] = NODE
+
+/** One buffer for all of them: `sha256` takes what is in it before it returns. */
 function hashed(prefix: number, parts: readonly Uint8Array[], sha256: Sha256): Uint8Array {
-  const bytes = new Uint8Array(1 + parts.reduce((sum, part) => sum + part.length, 0))
-  bytes[0] = prefix
-  let at = 1
-  for (const part of parts) {
-    bytes.set(part, at)
-    at += part.length
-  }
+  const bytes = prefix === LEAF ? leafBytes : nodeBytes
+  bytes.set(parts[0]!, 1)
+  if (parts[1] !== undefined) bytes.set(parts[1], 1 + DIGEST_BYTES)
   return sha256(bytes)
 }
 

@@ -9,6 +9,7 @@ import { isCheckpoint, isCheckpointBy, type Checkpoint } from './checkpoint.ts'
 import { fromBase64url, inBase64url, type Sha256 } from './hash.ts'
 import { digestOfLine, isShownLine, type ShownLine } from './line.ts'
 import { isPath, rootFrom, type Path } from './merkle.ts'
+import { printable } from './printable.ts'
 import { isSignedBy, nameOfKey, type PublicJwk, type SigningKey } from './signing.ts'
 
 export type Proven = { readonly line: ShownLine; readonly path: Path; readonly checkpoint: Checkpoint }
@@ -28,7 +29,7 @@ export type ReceiptChecked = { readonly ok: true; readonly receipt: Receipt; rea
 
 /** Checks everything that can be checked without the records. */
 export async function checkReceipt(jws: string, jwk: PublicJwk, sha256: Sha256): Promise<ReceiptChecked> {
-  const refuse = (wrong: string): ReceiptChecked => ({ ok: false, wrong })
+  const refuse = (wrong: string): ReceiptChecked => ({ ok: false, wrong: printable(wrong) })
   const [header, payload, signature, ...more] = jws.trim().split('.')
   if (header === undefined || payload === undefined || signature === undefined || more.length > 0) return refuse('This is no receipt: a receipt is three parts with dots between them.')
   const about = readPart(header), said = readPart(payload), key = nameOfKey(jwk, sha256)

@@ -11,6 +11,7 @@ import { isCheckpoint, isCheckpointBy, isSealBy, readSeal, type Seal } from './c
 import type { Sha256 } from './hash.ts'
 import { BEFORE_ALL, digestOfLine, readLine, type Line } from './line.ts'
 import { rootOf } from './merkle.ts'
+import { printable } from './printable.ts'
 import { checkReceipt } from './receipt.ts'
 import { nameOfKey, readPublicJwk, type PublicJwk } from './signing.ts'
 
@@ -418,7 +419,7 @@ class Walk {
 
   private find(finding: Finding): void {
     this.wrong += 1
-    if (this.findings.length < FINDINGS_MAX) this.findings.push(finding)
+    if (this.findings.length < FINDINGS_MAX) this.findings.push({ ...finding, wrong: printable(finding.wrong) })
   }
 
   /** A finding about a line as such: checkpoints over it say nothing new. */

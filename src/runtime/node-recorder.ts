@@ -21,7 +21,7 @@ import type { SigningKey } from '../record/signing.ts'
 import { KEY_FILE, openSigningKey, sha256 } from './node-key.ts'
 import { lockFolder } from './node-lock.ts'
 import { nodeClock } from './node-ports.ts'
-import { codeOf, coded, findRecords, makeFirst, makeNext, olderFiles, openCurrent, openSegment, putAside, segmentFile, type Current, type Head, type Segment } from './node-segment.ts'
+import { codeOf, coded, findRecords, makeFirst, makeNext, olderFiles, openCurrent, openSegment, keepAnchor, putAside, readAnchor, segmentFile, type Current, type Head, type Segment } from './node-segment.ts'
 
 export { RECORDS_FILE } from './node-segment.ts'
 
@@ -146,9 +146,14 @@ function recorderOf(data: string, { current: opened, chain, key, unlock, options
     signWhenDue()
   }
 
-  /** Whoever moves the file away takes the end of the chain with it: nothing is written until a file is there that ends where ours did. */
+  /** Whoever moves the file away takes the end of the chain with it: nothing is written until it is back. A file that was closed to be put aside is opened again. */
   const stand = (): void => {
     if (current.isInPlace()) return
+    // What another file seems to hold may come from what ours has written beside it: none is taken for ours while ours is open.
+    if (current.isOpen()) {
+      if (!existsSync(current.file)) throw coded('ENOENT', `${current.file} was moved away`)
+      throw coded('ESTALE', `${current.file} is another file than the one that was written to, or what was written beside it is gone`)
+    }
     findRecords(data)
     const found = openCurrent(data)
     const there = found.head()
@@ -193,13 +198,23 @@ function recorderOf(data: string, { current: opened, chain, key, unlock, options
     }
   }
 
+  /** Where it cannot be kept, the one before stands, and says less. */
+  const anchor = ({ to, head: digest }: Checkpoint): void => {
+    try {
+      keepAnchor(data, { log, seq: to, digest })
+    } catch (error) {
+      failed(error)
+    }
+  }
   /** A checkpoint signs lines of one file, so that a file can be deleted and what is left still be proven. */
   const sign = async (): Promise<Checkpoint> => {
-    const count = signedTo < first - 1 ? first - 1 - signedTo : unsigned.length
+    const endOfFile = older.find(o => o.head.seq > signedTo)?.head.seq
+    const count = endOfFile === undefined ? unsigned.length : endOfFile - signedTo
     const checkpoint = await makeCheckpoint({ log, at: clock.now(), from: signedTo + 1, digests: unsigned.slice(0, count) }, key, sha256)
     await keep({ kind: 'checkpoint', id: `c-${checkpoint.to}`, ...checkpoint })
     unsigned = unsigned.slice(count)
     signedTo = checkpoint.to
+    anchor(checkpoint)
     return checkpoint
   }
   /** One at a time: whoever asks while one is being made waits for that. */
@@ -230,7 +245,8 @@ function recorderOf(data: string, { current: opened, chain, key, unlock, options
   const rare = (kind: Entry['kind']): readonly Entry[] => [...older.flatMap(o => inFile(o, s => s.rare(kind))), ...current.rare(kind)].map(text => entryOf(lineFrom(text)))
   const quarantined = (): readonly Quarantined[] => mismatches(rare('quarantine') as readonly QuarantineEntry[])
 
-  const prove = (line: Line): WholeProven => {
+  /** `known`: digests that were read for another line of the same request, by the last of them. */
+  const prove = (line: Line, known: Map<number, readonly string[]>): WholeProven => {
     const place = older.findIndex(o => line.seq <= o.head.seq)
     const later = place < 0 ? [] : older.slice(place + 1)
     const digestsIn = (segment: Segment, { from, to }: Checkpoint, last: string): readonly string[] => [...Array.from(segment.lines(from + 1, to), ({ text }) => prevIn(text)), last]
@@ -238,12 +254,17 @@ function recorderOf(data: string, { current: opened, chain, key, unlock, options
     const among = [...(place < 0 ? [] : [older[place]!]), ...later]
     const found = among.reduce<Checkpoint | undefined>((had, o) => had ?? inFile(o, covering), undefined) ?? covering(current)
     if (found === undefined) throw new Error(`no checkpoint is there for line ${line.seq}`)
-    const digests = place < 0 ? digestsIn(current, found, found.head) : inFile(older[place]!, s => digestsIn(s, found, found.head))
+    const digests = known.get(found.to) ?? (place < 0 ? digestsIn(current, found, found.head) : inFile(older[place]!, s => digestsIn(s, found, found.head)))
+    known.set(found.to, digests)
     const path = pathTo(digests, line.seq - found.from, sha256)
     if (rootFrom(digestOfLine(line, sha256), path, sha256) !== found.root) throw new Error(`line ${line.seq} is not the one that was signed`)
     const { log: ofLog, at, from, to, head: last, root, key: name, signature } = found
     return { line, path, checkpoint: { log: ofLog, at, from, to, head: last, root, key: name, signature } }
   }
+
+  /** One line of one receipt in a turn of the event loop, whoever asks: it costs milliseconds, and entries of requests go between. */
+  let lastTurn: Promise<void> = Promise.resolve()
+  const turn = (): Promise<void> => lastTurn = lastTurn.then(() => new Promise(resolve => { setImmediate(resolve) }))
 
   /** Deletes the oldest files of which every line is due, after saying so in a line that is signed. */
   const retire = async (keepMs: number): Promise<void> => {
@@ -297,7 +318,13 @@ function recorderOf(data: string, { current: opened, chain, key, unlock, options
     async prove(lines) {
       if (isClosed) throw new Error('the records are closed')
       await signTo(Math.max(0, ...lines.map(line => line.seq)))
-      return lines.map(prove)
+      const proven: WholeProven[] = [], known = new Map<number, readonly string[]>()
+      for (const line of lines) {
+        await turn()
+        if (isClosed) throw new Error('the records are closed')
+        proven.push(prove(line, known))
+      }
+      return proven
     },
     async close() {
       if (isClosed) return
@@ -375,7 +402,37 @@ function readChain(data: string, current: Current, key: SigningKey): Chain {
   }
   follow(current)
   if (last.seq !== head.seq || last.digest !== head.digest) refuse(current.file, `its last line is ${last.seq}, and it says of itself that it ends with ${last.seq === head.seq ? 'another line of that number' : `line ${head.seq}`}`)
+  const lines = current.count()
+  if (lines !== head.seq - first + 1) refuse(current.file, `it holds ${lines} lines, and from ${first} to ${head.seq} there were ${head.seq - first + 1}`)
+  refuseAnOlderCopy(data, { log, head, lineAt: seq => lineAt(seq, [...older.map(o => o.file), current.file]) })
   return { log, head, signedTo, unsigned, lastKind, older: older.map(({ file, first: from, head: end }) => ({ file, first: from, head: end })), first }
+}
+
+/** The text of a line in whichever file holds it. */
+function lineAt(seq: number, files: readonly string[]): string | undefined {
+  for (const file of files) {
+    const segment = openSegment(file)
+    try {
+      for (const { text } of segment.lines(seq, seq)) return text
+    } finally {
+      segment.close()
+    }
+  }
+  return undefined
+}
+
+/** What was signed once is there: an older copy, or another history, is not gone on with as if nothing had been. */
+function refuseAnOlderCopy(data: string, { log, head, lineAt: find }: { readonly log: string; readonly head: Head; readonly lineAt: (seq: number) => string | undefined }): void {
+  const known = readAnchor(data)
+  // Another log was begun since, or put here with all that is its own.
+  if (known === undefined || known.anchor.log !== log) return
+  const { file, anchor: { seq, digest } } = known
+  const found = seq > head.seq ? undefined : find(seq)
+  // A line that was deleted when its time was over is not missing.
+  if (seq <= head.seq && found === undefined) return
+  const line = found === undefined ? undefined : readLine(found)
+  if (line !== undefined && digestOfLine(line, sha256) === digest) return
+  throw new Error(`The records of ${data} are not those that were signed: ${found === undefined ? `they end with line ${head.seq}, and line ${seq} was signed` : `line ${seq} is another one than the one that was signed`}. Put back the newest copy. To go on with this one all the same, remove ${file}: what came after it is lost then, and receipts of it will say so.`)
 }
 
 /** Only a person's release of the mismatch itself ends one. */

@@ -9,7 +9,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as after } from 'node:timers/promises'
 import type { ReadRecords, RecordsLine } from '../cli/host.ts'
 import { readPublicKey } from './node-key.ts'
-import { olderFiles, openToRead, RECORDS_FILE } from './node-segment.ts'
+import { LINES_TABLE, olderFiles, openToRead, RECORDS_FILE } from './node-segment.ts'
 
 /** Lines that are read from a file at a time. */
 const AT_A_TIME = 500
@@ -41,6 +41,8 @@ function openFile(file: string): OpenFile {
   try {
     const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all().map(row => row['name'])
     if (!tables.includes('lines') || !tables.includes('head')) throw new Error(tables.includes('entries') ? 'it has the format of an earlier version' : 'it holds no table of lines')
+    // In another table several rows may have one number, or none, and are not read here; other readers of the file would find them.
+    if (database.prepare("SELECT sql FROM sqlite_schema WHERE name = 'lines'").get()?.['sql'] !== LINES_TABLE) throw new Error('its table of lines is not the one that a gateway makes')
     // One statement sees one moment.
     const row = database.prepare('SELECT (SELECT min(seq) FROM lines) AS first, (SELECT max(seq) FROM lines) AS last, (SELECT seq FROM head) AS seq, (SELECT digest FROM head) AS digest').get()!
     const seq = Number(row['seq'] ?? 0)

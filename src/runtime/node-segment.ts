@@ -4,9 +4,10 @@
  *
  * What it promises: lines are added all together or not at all, and only after the very line that the caller believes to be the last.
  */
-import { chmodSync, closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, closeSync, fsyncSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
 
 export const RECORDS_FILE = 'records.sqlite'
 /** The file that is about to become `records.sqlite`, whole. */
@@ -20,8 +21,10 @@ export const KIND = "json_extract(text, '$.open.kind')"
 const ID = "json_extract(text, '$.open.id')"
 /** Two entries of every request stand between the few others, which are looked for at the start and by officers. */
 const RARE = `${KIND} NOT IN ('decision', 'outcome')`
+/** One line of each number: what is read by numbers is then all that is there. */
+export const LINES_TABLE = 'CREATE TABLE lines (seq INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT'
 const SCHEMA = `
-  CREATE TABLE lines (seq INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
+  ${LINES_TABLE};
   CREATE TABLE head (seq INTEGER NOT NULL, digest TEXT NOT NULL, segment INTEGER NOT NULL, newest INTEGER NOT NULL, evidence_hours INTEGER NOT NULL) STRICT;`
 const INDEXES = `
   CREATE INDEX IF NOT EXISTS lines_by_id ON lines (${ID});
@@ -49,6 +52,8 @@ export type Segment = {
   lines(from: number, to: number): IterableIterator<Stored>
   /** The first line's number; undefined where there is none yet. */
   first(): number | undefined
+  /** How many lines there are. */
+  count(): number
   byId(id: string): readonly string[]
   /** Of a kind of which there are few, oldest first, as many as asked for. */
   rare(kind: string, after?: number, most?: number): readonly string[]
@@ -58,7 +63,8 @@ export type Segment = {
 
 /** The file to which lines are added. */
 export type Current = Segment & {
-  /** Whether the open file is still the one of its name. */
+  isOpen(): boolean
+  /** Whether the open file, and what is written beside it, are still those of their names. */
   isInPlace(): boolean
   insert(lines: readonly Stored[], before: Head, after: Head): void
   /** Takes the file out of the way of a renaming. False while somebody reads it. */
@@ -100,8 +106,7 @@ export function openToRead(file: string): DatabaseSync {
   } catch (error) {
     const wal = statSync(`${file}-wal`, { throwIfNoEntry: false })
     if (!['ENOENT', 'EROFS'].includes(codeOf(error)) || (wal?.size ?? 0) > 0) throw error
-    const asItLies = new URL('file:///')
-    asItLies.pathname = file
+    const asItLies = pathToFileURL(file)
     asItLies.search = 'immutable=1'
     return look(new DatabaseSync(asItLies, { readOnly: true }))
   }
@@ -120,6 +125,7 @@ function reading(database: DatabaseSync, file: string): Segment {
       for (const row of database.prepare('SELECT seq, text FROM lines WHERE seq BETWEEN ? AND ? ORDER BY seq').iterate(from, to)) yield { seq: Number(row['seq']), text: String(row['text']) }
     },
     first: () => (database.prepare('SELECT min(seq) AS seq FROM lines').get()?.['seq'] ?? undefined) as number | undefined,
+    count: () => Number(database.prepare('SELECT count(*) AS n FROM lines').get()!['n']),
     byId: id => database.prepare(`SELECT text FROM lines WHERE ${ID} = ? ORDER BY seq`).all(id).map(textOf),
     rare: (kind, after = 0, most = -1) => database.prepare(`SELECT text FROM lines WHERE ${KIND} = ? AND ${RARE} AND seq > ? ORDER BY seq LIMIT ?`).all(kind, after, most).map(textOf),
     lastRare: kind => database.prepare(`SELECT text FROM lines WHERE ${KIND} = ? AND ${RARE} ORDER BY seq DESC LIMIT 1`).all(kind).map(textOf)[0],
@@ -154,6 +160,8 @@ export function findRecords(data: string): Found {
   }
   const older = olderFiles(data)
   if (!isThere(file)) {
+    const beside = `${file}-wal`
+    if ((statSync(beside, { throwIfNoEntry: false })?.size ?? 0) > 0) throw coded('ENOENT', `${file} is missing, and ${beside} holds its last lines: the two belong together. Put the file back; or move ${RECORDS_FILE}-wal and ${RECORDS_FILE}-shm to where it is, and a new log is begun.`)
     if (older.length > 0) throw coded('ENOENT', `${file} is missing, and ${older.at(-1)} says that there was one. Put it back; or move the older files away too, and a new log is begun.`)
     return { file, kind: 'nothing' }
   }
@@ -196,18 +204,29 @@ export function openCurrent(data: string): Current {
     const insert = database.prepare('INSERT INTO lines (seq, text) VALUES (?, ?)')
     const move = database.prepare('UPDATE head SET seq = ?, digest = ?, newest = ?, evidence_hours = ? WHERE seq = ? AND digest = ?')
     const files = [file, `${file}-wal`], places = files.map(placeOf)
+    let isWaitedFor = true, hasGoneThrough = true
+    /** Waiting stops the event loop: whoever holds the file for longer is waited for once, until a write goes through again. */
+    const waitFor = (isSo: boolean): void => {
+      if (isSo !== isWaitedFor) database.exec(`PRAGMA busy_timeout = ${isSo ? BUSY_TIMEOUT_MS : 0}`)
+      isWaitedFor = isSo
+    }
     return {
       ...segment,
+      isOpen: () => database.isOpen,
       isInPlace: () => database.isOpen && files.every((name, i) => placeOf(name) === places[i]),
       insert(lines, before, after) {
         try {
+          // Before it and not after it: nothing may fail any more when the lines are kept.
+          waitFor(hasGoneThrough)
           database.exec('BEGIN IMMEDIATE')
           const { changes } = move.run(after.seq, after.digest, after.newest, after.evidenceHours, before.seq, before.digest)
           if (changes !== 1) throw coded('ESTALE', `${file} was changed by somebody else: its last line is not the one that was written last`)
           for (const { seq, text } of lines) insert.run(seq, text)
           database.exec('COMMIT')
+          hasGoneThrough = true
         } catch (error) {
           if (database.isTransaction) database.exec('ROLLBACK')
+          if (codeOf(error) === 'EBUSY') hasGoneThrough = false
           throw error
         }
       },
@@ -220,13 +239,35 @@ export function openCurrent(data: string): Current {
           if (codeOf(error) === 'EBUSY') return false
           throw error
         } finally {
-          database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
+          database.exec(`PRAGMA busy_timeout = ${isWaitedFor ? BUSY_TIMEOUT_MS : 0}`)
         }
       },
     }
   } catch (error) {
     database.close()
     throw error
+  }
+}
+
+const ANCHOR_FILE = 'records.head'
+
+/** The last line that was signed, beside the files that hold it: an older copy of them in their place ends before it. */
+export type Anchor = { readonly log: string; readonly seq: number; readonly digest: string }
+
+export function keepAnchor(data: string, { log, seq, digest }: Anchor): void {
+  const file = join(data, ANCHOR_FILE), next = `${file}.next`
+  writeFileSync(next, `${JSON.stringify({ log, seq, digest })}\n`, { mode: 0o600 })
+  renameSync(next, file)
+}
+
+/** Undefined where there is none, or none that can be read: it is made again with the next signature. */
+export function readAnchor(data: string): { readonly file: string; readonly anchor: Anchor } | undefined {
+  const file = join(data, ANCHOR_FILE)
+  try {
+    const { log, seq, digest } = JSON.parse(readFileSync(file, 'utf8')) as Partial<Anchor>
+    return typeof log === 'string' && typeof seq === 'number' && typeof digest === 'string' ? { file, anchor: { log, seq, digest } } : undefined
+  } catch {
+    return undefined
   }
 }
 

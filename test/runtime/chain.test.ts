@@ -158,6 +158,13 @@ describe('files that are full', () => {
     for (const c of lines.map(entryOf).filter(e => e.kind === 'checkpoint')) expect(ends.filter(end => c.from <= end && end < c.to)).toEqual([])
   })
 
+  it('are not signed across: lines of every file can be proven, however many are put aside before a signature', async () => {
+    const data = freshFolder(), recorder = await openRecorder(data, { segmentLines: 4, checkpointEvery: 12 })
+    for (let i = 0; i < 40; i += 5) await Promise.all(Array.from({ length: 5 }, (_, k) => recorder.append(decision(`d-${i + k}`))))
+    for (let i = 0; i < 40; i++) expect(await recorder.prove(recorder.linesOf(`d-${i}`))).toHaveLength(1)
+    await recorder.close()
+  })
+
   it('wait until whoever reads them has gone', async () => {
     const recorder = await opened({ segmentLines: 10 })
     await recorder.append(outcome('first'))
@@ -211,18 +218,22 @@ describe('a file that is not where it was', () => {
     expect(await wrongWith(await linesIn(data), data)).toEqual([])
   })
 
-  it('may come back as a copy that ends where it ended, and not as one that ends before', async () => {
+  it('is not replaced by another while it is written to, whatever that seems to hold', async () => {
     const recorder = await opened(), away = join(data, 'away'), older = freshFolder()
     await recorder.append(outcome('a'))
     cpSync(data, older, { recursive: true })
     await recorder.append(outcome('b'))
-    moved(away)
-    for (const name of readdirSync(older).filter(n => n.startsWith(RECORDS_FILE) && !n.endsWith('-shm'))) copyFileSync(join(older, name), join(data, name))
+    // The file alone: what was written beside it stays, and would be read as if it belonged to the other.
+    mkdirSync(away)
+    renameSync(join(data, RECORDS_FILE), join(away, RECORDS_FILE))
+    copyFileSync(join(older, RECORDS_FILE), join(data, RECORDS_FILE))
     await expect(recorder.append(outcome('lost'))).rejects.toMatchObject({ code: 'ESTALE' })
-    for (const name of readdirSync(data).filter(n => n.startsWith(RECORDS_FILE))) rmSync(join(data, name))
-    for (const name of readdirSync(away).filter(n => !n.endsWith('-shm'))) copyFileSync(join(away, name), join(data, name))
+    await expect(recorder.append(outcome('lost'))).rejects.toMatchObject({ code: 'ESTALE' })
+    rmSync(join(data, RECORDS_FILE))
+    back(away)
     await recorder.append(outcome('c'))
-    expect((await linesIn(data)).map(l => l.open.id).slice(1)).toEqual(['a', 'b', 'c'])
+    await recorder.close()
+    expect((await linesIn(data)).map(l => l.open.id).slice(1)).toEqual(['a', 'b', 'c', 'c-4'])
     expect(await wrongWith(await linesIn(data), data)).toEqual([])
   })
 
@@ -233,6 +244,59 @@ describe('a file that is not where it was', () => {
     other.exec(`UPDATE head SET digest = '${'1'.repeat(64)}'`)
     other.close()
     await expect(recorder.append(outcome('b'))).rejects.toMatchObject({ code: 'ESTALE' })
+  })
+
+  it('is not gone on with as an older copy of itself, unless somebody says so', async () => {
+    const older = freshFolder(), before = await opened()
+    await before.append(outcome('a'))
+    await before.close()
+    cpSync(join(data, RECORDS_FILE), join(older, RECORDS_FILE))
+    const after = await openRecorder(data)
+    await after.append(outcome('b'))
+    await after.close()
+    const newest = readFileSync(join(data, RECORDS_FILE))
+    copyFileSync(join(older, RECORDS_FILE), join(data, RECORDS_FILE))
+    await expect(openRecorder(data)).rejects.toThrow(/they end with line 3, and line 4 was signed.*records\.head/)
+    writeFileSync(join(data, RECORDS_FILE), newest)
+    await (await openRecorder(data)).close()
+    copyFileSync(join(older, RECORDS_FILE), join(data, RECORDS_FILE))
+    rmSync(join(data, 'records.head'))
+    await (await opened()).append(outcome('c'))
+  })
+
+  it('is not begun anew where its last lines lie beside it, nor gone on with where lines in its middle are gone', async () => {
+    const recorder = await opened(), copy = freshFolder()
+    await many(recorder, 5)
+    cpSync(data, copy, { recursive: true })
+    rmSync(join(copy, RECORDS_FILE))
+    await expect(openRecorder(copy)).rejects.toThrow(/records\.sqlite-wal holds its last lines/)
+    await recorder.close()
+    const database = new DatabaseSync(join(data, RECORDS_FILE))
+    database.exec('DELETE FROM lines WHERE seq = 3')
+    database.close()
+    await expect(openRecorder(data)).rejects.toThrow(/holds 6 lines, and from 1 to 7 there were 7/)
+  })
+
+  it('takes the last lines of the file that is gone to no other: a log beside is not begun over them, before a start and while it is written', async () => {
+    const away = freshFolder(), next = join(data, 'records-next.sqlite')
+    const recorder = await openRecorder(data, { segmentLines: 20 })
+    for (let i = 0; i < 30; i++) await recorder.append(outcome(`o-${i}`))
+    const reader = new DatabaseSync(join(data, RECORDS_FILE), { readOnly: true })
+    reader.exec('BEGIN')
+    reader.prepare('SELECT count(*) FROM lines').get()
+    for (let i = 30; !existsSync(next); i++) await recorder.append(outcome(`o-${i}`))
+    renameSync(join(data, RECORDS_FILE), join(away, RECORDS_FILE))
+    await expect(recorder.append(outcome('none'))).rejects.toMatchObject({ code: 'ENOENT' })
+    expect(existsSync(join(data, RECORDS_FILE))).toBe(false)
+    // As it lies after a kill: the file was moved, and what stands beside it was not.
+    const killed = freshFolder()
+    cpSync(join(data, `${RECORDS_FILE}-wal`), join(killed, `${RECORDS_FILE}-wal`))
+    await expect(openRecorder(killed)).rejects.toThrow(/-wal holds its last lines/)
+    expect(statSync(join(killed, `${RECORDS_FILE}-wal`)).size).toBeGreaterThan(0)
+    renameSync(join(away, RECORDS_FILE), join(data, RECORDS_FILE))
+    await recorder.append(outcome('back'))
+    reader.close()
+    await recorder.close()
   })
 
   it('begins a new log where all of it was moved away before the start, and not where older files say otherwise', async () => {

@@ -55,6 +55,21 @@ describe('the records on disk', () => {
     expect(await idsIn(data)).toEqual(['kept'])
   })
 
+  it('waits once for whoever holds the file, and not with every entry: nothing else goes on while it waits', async () => {
+    const data = freshFolder()
+    const recorder = await recorderIn(data)
+    const other = new DatabaseSync(join(data, RECORDS_FILE))
+    other.exec('BEGIN IMMEDIATE')
+    await expect(recorder.append(entry('waited'))).rejects.toThrow(/locked/)
+    const began = performance.now()
+    for (let i = 0; i < 20; i++) await expect(recorder.append(entry('not'))).rejects.toThrow(/locked/)
+    expect(performance.now() - began).toBeLessThan(2_000)
+    other.exec('ROLLBACK')
+    other.close()
+    await recorder.append(entry('kept'))
+    expect(await idsIn(data)).toEqual(['kept'])
+  })
+
   it('refuses every entry of a turn when one of them cannot be written', async () => {
     const data = freshFolder()
     const recorder = await recorderIn(data)

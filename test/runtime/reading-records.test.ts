@@ -1,6 +1,7 @@
 /** Reading records for commands: a data folder, one file, an export. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { OutcomeEntry } from '../../src/record/record.ts'
 import { openRecorder, RECORDS_FILE, type NodeRecorder } from '../../src/runtime/node-recorder.ts'
@@ -36,6 +37,13 @@ describe('records are read', () => {
     expect(lines.map(l => (JSON.parse(l.text) as { readonly seq: number }).seq)).toEqual(Array.from({ length: found.head!.seq }, (_, i) => i + 1))
     expect(lines.some(l => l.text.includes('"later"'))).toBe(false)
     expect(found).toMatchObject({ kind: 'database', publicKey: recorder.key.publicJwk })
+  })
+
+  it('of no file in which several lines could have one number: one of them would be read and all of them found', async () => {
+    const file = join(data, 'forged.sqlite'), database = new DatabaseSync(file)
+    database.exec('CREATE TABLE lines (seq INTEGER, text TEXT); CREATE TABLE head (seq INTEGER, digest TEXT)')
+    database.close()
+    expect(await readRecords(file)).toMatchObject({ ok: false, wrong: expect.stringContaining('is not the one that a gateway makes') as string })
   })
 
   it('of one file, and nothing of it is changed', async () => {
