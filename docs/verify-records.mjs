@@ -88,7 +88,7 @@ export async function* linesOf(file) {
   if (rest.length > 0) yield rest
 }
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href) {
-  const [file, publicKey] = process.argv.slice(2)
+  const [file = 'usage: node verify-records.mjs EXPORT.jsonl|RECEIPT.jws PUBLIC.json', publicKey = file] = process.argv.slice(2)
   try {
     const key = readKey(JSON.parse(readFileSync(publicKey, 'utf8')))
     console.log(file.endsWith('.jws') ? checkReceipt(readFileSync(file, 'utf8'), key) : await checkExport(linesOf(file), key))

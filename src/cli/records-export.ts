@@ -14,11 +14,12 @@ import { NOT_KNOWN, sumUp, TooManyKinds, type Held, type HeldOf, type Summed } f
 import { inCsvLine, inJsonLine, REQUESTS_HEADER } from '../record/requests-flat.ts'
 import type { SigningKey } from '../record/signing.ts'
 import { transfersInCsv } from '../record/transfers.ts'
+import { verifyRecords, type Verified } from '../record/verify.ts'
 import { counted, grouped, standingsIn } from './class-text.ts'
 import { oneOf, UsageError, type Given } from './command.ts'
 import { bundleOf, short } from './compiled.ts'
 import { EXIT, type Exit } from './exit.ts'
-import type { Host, ReadRecords } from './host.ts'
+import type { Host, ReadRecords, RecordsLine } from './host.ts'
 import { readInstant } from './instant.ts'
 import type { RecordsPart } from './records.ts'
 
@@ -31,6 +32,10 @@ const TOLD_MAX = 5
 const PROGRESS_EVERY = 10_000
 const CHUNK_CHARACTERS = 65_536
 const SUFFIX_BYTES = 6
+const DAY = 86_400_000
+const A_DAY = /^\d{4}-\d{2}-\d{2}$/
+/** The last member of a line, by the order of their names. */
+const SEQ = /"seq":(\d+)\}$/
 /** An export says what apps asked for. */
 const FILE_MODE = 0o600
 
@@ -40,20 +45,26 @@ export const recordsExport: RecordsPart = {
     data: { value: 'DIR', variable: 'BAILIWICK_DATA', says: `The data folder of the gateway; ./${DATA} unless given` },
     records: { value: 'PATH', says: 'export: a records file or an export, in place of the data folder' },
     format: { value: 'FORMAT', says: `verify: text or json, text unless given; export: ${FORMATS.join(', ')}; ${FORMATS[0]} unless given` },
-    from: { value: 'TIME', says: 'export: requests decided from then on' },
-    to: { value: 'TIME', says: 'export: requests decided before then' },
+    from: { value: 'TIME', says: 'export: requests decided from then on; a day begins at midnight UTC' },
+    to: { value: 'TIME', says: 'export: requests decided before then; of a day, to its end' },
     out: { value: 'FILE', says: 'export: where to write; standard output unless given' },
     force: { says: 'export: replace FILE where it is there' },
     policies: { value: 'DIR', says: 'export: where to take facts from where the bundle that decided is not kept' },
+    controller: { value: 'TEXT', says: 'export --format article-30: the controller and how to reach them' },
+    dpo: { value: 'TEXT', says: 'export --format article-30: the data protection officer and how to reach them' },
+    unverified: { says: 'export: do not ask first whether the records are whole' },
   },
   async run(word, { options }, host) {
     if (word !== undefined) throw new UsageError('records export takes no word; --data or --records says what to export.')
     const format = oneOf('format', options['format'] ?? 'chain', FORMATS)
-    const from = instantOf('from', options['from']), to = instantOf('to', options['to'])
+    const from = instantOf('from', options['from'], 0), to = instantOf('to', options['to'], DAY)
     if (from !== undefined && to !== undefined && from >= to) throw new UsageError('--from must be before --to.')
     if (format === 'chain' && (from !== undefined || to !== undefined)) throw new UsageError('--from and --to are not for --format chain: a chain is exported whole, and to show a part of it is what a receipt is for.')
+    if (format === 'chain' && options['unverified'] !== undefined) throw new UsageError('--unverified is not for --format chain: what is sealed must be what the gateway wrote.')
+    for (const name of ['controller', 'dpo']) if (format !== 'article-30' && options[name] !== undefined) throw new UsageError(`--${name} is for --format article-30.`)
     const path = options['records'] ?? options['data'] ?? DATA
-    const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+    const found = statSync(path, { throwIfNoEntry: false }), isFolder = found?.isDirectory() === true
+    if (found === undefined) return complain(`${path} does not exist. --data DIR names the data folder of a gateway, --records PATH a file of records or an export.`, host)
     if (format === 'chain' && options['records'] !== undefined && !isFolder) throw new UsageError('--format chain needs --data, the data folder of a gateway: a chain is exported whole and sealed with the key that is there.')
     const { out } = options
     if (out === undefined && options['force'] !== undefined) throw new UsageError('--force is for --out.')
@@ -62,13 +73,14 @@ export const recordsExport: RecordsPart = {
     try {
       // The key first: without it there is nothing to begin.
       const key = format === 'chain' ? await host.readSigningKey(path) : undefined
+      const verified = format === 'chain' || options['unverified'] !== undefined ? undefined : await whole(path, host)
       const read = await host.readRecords(path)
       if (!read.ok) return complain(read.wrong, host)
       const sink = sinkTo(out, host)
       try {
         const exit = format === 'chain'
           ? await chain(read, key!, sink, host)
-          : await report(read, { path, format, from, to, options, data: options['data'] ?? (isFolder ? path : dirname(path)) }, sink, host)
+          : await report(read, { path, format, from, to, options, verified, data: options['data'] ?? (isFolder ? path : dirname(path)) }, sink, host)
         if (exit === EXIT.fine) sink.finish()
         return exit
       } finally {
@@ -78,6 +90,7 @@ export const recordsExport: RecordsPart = {
     } catch (error) {
       if (error instanceof UsageError) throw error
       if (error instanceof NobodyReads) return EXIT.fine
+      if (error instanceof NotVerified) return complain(`${error.message} Nothing was written. 'bailiwick records verify ${path}' says more; --unverified exports all the same, and says so.`, host, EXIT.refused)
       if (error instanceof NotWhole) return complain(`the records are not whole: ${error.message}. 'bailiwick records verify ${path}' says more.`, host, EXIT.refused)
       if (error instanceof TooManyKinds) return complain(`${error.message}; ask for a shorter time with --from and --to.`, host)
       return complain(error instanceof Error ? error.message : String(error), host)
@@ -90,11 +103,45 @@ function complain(wrong: string, host: Host, exit: Exit = EXIT.other): Exit {
   return exit
 }
 
-function instantOf(name: string, written: string | undefined): number | undefined {
+/** `ofDay`: how far into a day, in milliseconds, where a day is written and no time. */
+function instantOf(name: string, written: string | undefined, ofDay: number): number | undefined {
   if (written === undefined) return undefined
-  const at = readInstant(written)
-  if (at === undefined) throw new UsageError(`--${name} is a time with its offset, such as 2026-11-22T11:00:00Z or 2026-11-22T12:00:00+01:00, not '${written}'.`)
+  const day = A_DAY.test(written) ? readInstant(`${written}T00:00:00Z`) : undefined
+  const at = day === undefined ? readInstant(written) : day + ofDay
+  if (at === undefined) throw new UsageError(`--${name} is a day, such as 2026-11-22 (UTC), or a time with its offset, such as 2026-11-22T11:00:00Z or 2026-11-22T12:00:00+01:00, not '${written}'.`)
   return at
+}
+
+/** They were not found to be what a gateway wrote. */
+class NotVerified extends Error {}
+
+/** A first pass over the records, as `records verify` makes it. Throws NotVerified where they are not whole. */
+async function whole(path: string, host: Host): Promise<Verified> {
+  const read = await host.readRecords(path)
+  if (!read.ok) throw new Error(read.wrong)
+  const verified = await verifyRecords(counting(read.lines, host, 'verified'), {
+    ...read.publicKey !== undefined && { foundKey: read.publicKey }, ends: read.kind === 'export' ? { by: 'seal' } : { by: 'head', head: read.head },
+  }, host.sha256)
+  const [first] = verified.findings
+  if (first !== undefined) throw new NotVerified(`the records are not whole: ${first.where}: ${first.wrong}${verified.wrong > 1 ? ` (${counted(verified.wrong, 'finding')} in all.)` : ''}`)
+  return verified
+}
+
+/** What a report says of the records that it is made from. */
+function verifiedInWords(verified: Verified | undefined): string {
+  if (verified?.lines === undefined) return 'not verified (--unverified): whether lines were changed, put in or taken out is not known here'
+  const { lines: { first, last }, key, signedTo } = verified
+  const signed = key === undefined || signedTo === undefined ? 'none of them signed yet'
+    : `${signedTo >= last ? 'all' : `those up to ${grouped(signedTo)}`} signed with the key ${key.name}, which was found with the records themselves`
+  return `lines ${grouped(first)} to ${grouped(last)} verified, ${signed}`
+}
+
+/** Lines that came after the records were verified are for the next export. */
+function* upTo(last: number, lines: Readable['lines']): Generator<RecordsLine> {
+  for (const line of lines) {
+    if (Number(SEQ.exec(line.text)?.[1] ?? 0) > last) return
+    yield line
+  }
 }
 
 /** Where an export goes, piece by piece. A file has its name only when it is whole and on disk. */
@@ -130,13 +177,13 @@ function sinkTo(out: string | undefined, host: Host): Sink {
     }
   }
   const unfinished = `${out}.${Buffer.from(host.randomBytes(SUFFIX_BYTES)).toString('hex')}.unfinished`
-  const opened = openSync(unfinished, 'w', FILE_MODE)
+  const opened = writing(out, () => openSync(unfinished, 'w', FILE_MODE))
   let isOpen = true
-  const give = (): void => {
+  const give = (): void => writing(out, () => {
     const bytes = Buffer.from(held)
     for (let done = 0; done < bytes.length;) done += writeSync(opened, bytes, done)
     held = ''
-  }
+  })
   return {
     write(text) {
       held += text
@@ -145,16 +192,35 @@ function sinkTo(out: string | undefined, host: Host): Sink {
     },
     finish() {
       give()
-      fsyncSync(opened)
-      closeSync(opened)
-      isOpen = false
-      renameSync(unfinished, out)
+      writing(out, () => {
+        fsyncSync(opened)
+        closeSync(opened)
+        isOpen = false
+        renameSync(unfinished, out)
+      })
     },
     drop() {
       if (isOpen) closeSync(opened)
       isOpen = false
       rmSync(unfinished, { force: true })
     },
+  }
+}
+
+/** What a person does about the system's own name for why a file cannot be written. */
+const NEXT_STEPS: { readonly [code: string]: string | undefined } = {
+  ENOSPC: 'the disk is full: make room, or name a place on another disk', EDQUOT: 'the quota of this user is used up: make room, or name a place on another disk',
+  EFBIG: 'the file would be larger than is allowed here: name a place on another disk, or ask for a shorter time with --from and --to', ENOENT: 'its folder does not exist: make it, or name another place',
+  ENOTDIR: 'what should be its folder is a file: name another place', EISDIR: 'it is a folder: name a file', EACCES: 'this user may not write there: name another place', EROFS: 'nothing can be written there: name another place',
+}
+
+/** Does something to a file that is being written; an error says which file it is and what to do next. */
+export function writing<T>(file: string, does: () => T): T {
+  try {
+    return does()
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+    throw new Error(`${file} cannot be written (${code}): ${NEXT_STEPS[code] ?? 'name another place'}, with --out. Nothing is left of it.`, { cause: error })
   }
 }
 
@@ -185,11 +251,11 @@ async function chain({ lines, head }: Readable, key: SigningKey, sink: Sink, hos
   return EXIT.fine
 }
 
-function* counting<T>(lines: Iterable<T>, { progress }: Host): Generator<T> {
+function* counting<T>(lines: Iterable<T>, { progress }: Host, done = ''): Generator<T> {
   let count = 0
   for (const line of lines) {
     count += 1
-    if (count % PROGRESS_EVERY === 0) progress?.(`${grouped(count)} lines`)
+    if (count % PROGRESS_EVERY === 0) progress?.(`${grouped(count)} lines ${done}`.trimEnd())
     yield line
   }
 }
@@ -201,34 +267,48 @@ type Wanted = {
   readonly from: number | undefined
   readonly to: number | undefined
   readonly options: Given['options']
+  /** Undefined where it was not asked. */
+  readonly verified: Verified | undefined
 }
 
-async function report({ lines }: Readable, { path, data, format, from, to, options }: Wanted, sink: Sink, host: Host): Promise<Exit> {
+async function report({ lines }: Readable, { path, data, format, from, to, options, verified }: Wanted, sink: Sink, host: Host): Promise<Exit> {
   const met: Met = { deletedTo: 0, withoutDecision: 0 }
-  const requests = joined(counting(lines, host), { from: from ?? -Infinity, to: to ?? Infinity }, met)
+  const proven = verifiedInWords(verified)
+  const requests = joined(counting(verified?.lines === undefined ? lines : upTo(verified.lines.last, lines), host), { from: from ?? -Infinity, to: to ?? Infinity }, met)
   if (format === 'jsonl' || format === 'csv') {
     if (format === 'csv') await sink.write(REQUESTS_HEADER)
     const inLine: (one: Joined) => string = format === 'csv' ? inCsvLine : inJsonLine
+    let count = 0
     for (const one of requests) {
+      count += 1
       const taking = sink.write(inLine(one))
       if (taking !== undefined) await taking
     }
-    noteOn(notesOn(met), host)
+    noteOn([proven, ...notesOn(met), ...emptyIn(count, { from, to }, verified)], host)
     return EXIT.fine
   }
   const stand = options['policies'] === undefined ? undefined : await bundleOf(options['policies'], host)
   if (stand === undefined && options['policies'] !== undefined) return EXIT.doesNotCompile
   const summed = await sumUp(requests, remembering(data, stand, host))
-  const notes = [...notesOn(met), ...factsIn(summed, options['policies'])]
+  const notes = [proven, ...notesOn(met), ...factsIn(summed, options['policies'])]
+  const empty = emptyIn(summed.decisions, { from, to }, verified)
   if (format === 'article-30') {
     const period = from === undefined && to === undefined ? 'all that is on record' : `${from === undefined ? 'from the first on record' : `from ${inUtc(from)}`} ${to === undefined ? 'to the last on record' : `to before ${inUtc(to)}`}`
     const span = summed.first === undefined ? '' : `; the first request is of ${inUtc(summed.first)}, the last of ${inUtc(summed.last!)}`
-    await sink.write(article30(summed, { version: host.version, at: host.now(), records: path, period: period + span, notes }))
+    await sink.write(article30(summed, { version: host.version, at: host.now(), records: path, period: period + span, notes, controller: options['controller'], dataProtectionOfficer: options['dpo'] }))
+    noteOn([proven, ...empty], host)
     return EXIT.fine
   }
   await sink.write(format === 'transfers' ? transfersInCsv(summed.recipients) : doraInCsv(summed, coverageOf(summed)))
-  noteOn(notes, host)
+  noteOn([...notes, ...empty], host)
   return EXIT.fine
+}
+
+/** An export without a request says so: an empty file may also be a slip in the period. */
+function emptyIn(requests: number, { from, to }: Pick<Wanted, 'from' | 'to'>, verified: Verified | undefined): readonly string[] {
+  if (requests > 0) return []
+  const period = `${from === undefined ? '' : ` from ${inUtc(from)}`}${to === undefined ? '' : ` to before ${inUtc(to)}`}`, times = verified?.times
+  return [`no request was decided${period === '' ? '' : ' in the period'}${period}${times === undefined ? '' : `; what is on record is of ${inUtc(times.earliest)} to ${inUtc(times.latest)}`}`]
 }
 
 /** A table has no place for them. */

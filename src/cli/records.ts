@@ -117,9 +117,11 @@ export const recordsCommand: Command = {
 export async function readKeyFile(file: string): Promise<PublicJwk> {
   const text = await textOf(file)
   try {
-    const jwk = readPublicJwk(JSON.parse(text))
-    if (jwk !== undefined) return jwk
-  } catch {
+    const value: unknown = JSON.parse(text), jwk = readPublicJwk(value)
+    if (jwk !== undefined && !('d' in (value as object))) return jwk
+    if (jwk !== undefined) throw new UsageError(`${file} is a private key, and only the gateway needs it: verifying takes the public one, such as bailiwick records key prints.`)
+  } catch (error) {
+    if (error instanceof UsageError) throw error
     // Said below: it is not JSON.
   }
   throw new UsageError(`${file} is no public key: it holds a JWK such as bailiwick records key prints.`)

@@ -21,7 +21,8 @@ const COLUMNS: readonly Column[] = [
   ['countries of sub-processors', r => r.described.facts['subprocessors-in']],
   ['deployment', r => r.deployment], ['model', r => r.described.model], ['hosting', r => r.described.facts.hosting],
   ['service used (for B_02.02.0060)', r => (r.app.operations.size === 0 ? NOT_KNOWN : `inference: ${[...r.app.operations].sort().join(' ')}`)],
-  ['B_02.02.0140 storage of data', r => storageOf(r.described.facts)],
+  ['B_02.02.0140 storage of data', r => storageOf(r.described.facts).isStored],
+  ['B_02.02.0140 because', r => storageOf(r.described.facts).because],
   ['B_02.02.0150 location of the data at rest', r => r.described.facts['stored-in']],
   ['B_02.02.0160 location of management of the data', r => r.described.facts['processed-in']],
   ['requests received', r => r.received], ['requests maybe received', r => r.mayHave],
@@ -30,9 +31,19 @@ const COLUMNS: readonly Column[] = [
   ['first used', r => inUtc(r.first)], ['last used', r => inUtc(r.last)], ['facts from', r => [...r.factsFrom].join('; ')],
 ]
 
-/** Who stores nothing and logs something may store with it what was asked. */
-const storageOf = (facts: Described['facts']): string =>
-  (![NOT_KNOWN, NONE].includes(facts['stored-in']) ? 'Yes' : facts['stored-in'] === NONE && facts['logs-in'] === NONE ? 'No' : NOT_KNOWN)
+/**
+ * `stored-in` says where something may be stored, so that with a retention of nothing it does not say that anything is. Who stores
+ * nothing and logs something may store with it what was asked.
+ */
+function storageOf({ 'stored-in': stored, 'logs-in': logs, retention }: Described['facts']): { readonly isStored: string; readonly because: string } {
+  if (stored === NOT_KNOWN) return { isStored: NOT_KNOWN, because: `stored-in is ${NOT_KNOWN}` }
+  if (stored === NONE) {
+    if (logs === NONE) return { isStored: 'No', because: 'stored-in and logs-in are none' }
+    return { isStored: NOT_KNOWN, because: `stored-in is none, and logs-in is ${logs}: a log may hold what was asked` }
+  }
+  if (retention === '0d') return { isStored: NOT_KNOWN, because: `stored-in allows ${stored}, and retention is 0d: nothing is said to be kept there` }
+  return { isStored: 'Yes', because: `stored-in is ${stored}, retention is ${retention}` }
+}
 
 /** What `doraInCsv` says of substitutes: coverage under the last bundle that decided; undefined where that is not known. */
 export type Coverage = { readonly rows: readonly Covered[]; readonly providerOf: (deployment: string) => string | undefined }

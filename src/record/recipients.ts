@@ -38,6 +38,8 @@ export type Described = {
   readonly pretended: string
   /** Countries outside the EEA where it is processed, stored, logged or contracted, sub-processors included. */
   readonly outsideEea: string
+  /** The same, each as what it appears: `processed in US; entity in US`. */
+  readonly outsideAs: string
 }
 
 /** Requests that are alike in all of this. */
@@ -53,6 +55,8 @@ export type Recipient = {
   /** Exceptions that let this deployment be used. */
   readonly exceptions: readonly string[]
   readonly factsFrom: Held['from']
+  /** What the requests were for: as registered, and as callers said. Requests that differ in this alone are alike. */
+  readonly purposes: Set<string>
   /** Requests that it received, and those that it may have received without answering. */
   received: number
   mayHave: number
@@ -64,6 +68,7 @@ export type AppSum = {
   readonly app: string
   readonly titles: Set<string>
   readonly owners: Set<string>
+  /** As registered, and as callers said. */
   readonly purposes: Set<string>
   readonly peopleIn: Set<string>
   readonly operations: Set<string>
@@ -73,7 +78,10 @@ export type AppSum = {
   sent: number
   /** Permitted, and how it ended is not on record. */
   withoutOutcome: number
+  /** Of those that somebody received or may have: how many carried what. */
   readonly data: Map<string, number>
+  /** The same of those that were refused. */
+  readonly refusedData: Map<string, number>
   /** Duties done, by their words without a number: in how many requests, and the sum of the numbers where they have one. */
   readonly duties: Map<string, { requests: number; values: number | undefined }>
   /** How long evidence is to be kept, as rules asked. */
@@ -120,9 +128,8 @@ export async function sumUp(requests: Iterable<Joined>, heldOf: HeldOf): Promise
 
     const sum = appOf(apps, decision.app)
     const data = wordsOf(decision.request['data']?.value)
-    addApp(sum, one, { data, bundle: held.bundle })
-    const receivers = receiversOf(one)
-    if (receivers.size > 0) sum.sent += 1
+    const receivers = receiversOf(one), purposes = purposesOf(decision, held.bundle)
+    addApp(sum, one, { data, bundle: held.bundle, purposes, isSent: receivers.size > 0 })
     const frame = held.bundle && frameAt(held.bundle.rulebook, decision.at)
     for (const [deployment, hasAnswered] of receivers) {
       const described = frame === undefined ? undescribed(deployment, outcome) : describedIn(frame, held.bundle!, deployment)
@@ -132,10 +139,11 @@ export async function sumUp(requests: Iterable<Joined>, heldOf: HeldOf): Promise
       let known = recipients.get(kind)
       if (known === undefined) {
         if (recipients.size >= ROWS_MAX) throw new TooManyKinds(`there are more than ${ROWS_MAX} kinds of requests`)
-        recipients.set(kind, known = { ...identity, received: 0, mayHave: 0, first: decision.at, last: decision.at })
+        recipients.set(kind, known = { ...identity, purposes: new Set(), received: 0, mayHave: 0, first: decision.at, last: decision.at })
       }
       if (hasAnswered) known.received += 1
       else known.mayHave += 1
+      addTo(known.purposes, purposes)
       known.first = Math.min(known.first, decision.at)
       known.last = Math.max(known.last, decision.at)
     }
@@ -154,28 +162,29 @@ function appOf(apps: Map<string, AppSum>, app: string): AppSum {
     if (apps.size >= ROWS_MAX) throw new TooManyKinds(`there are more than ${ROWS_MAX} apps`)
     apps.set(app, sum = {
       app, titles: new Set(), owners: new Set(), purposes: new Set(), peopleIn: new Set(), operations: new Set(),
-      decisions: 0, refused: 0, sent: 0, withoutOutcome: 0, data: new Map(), duties: new Map(), retain: new Set(),
+      decisions: 0, refused: 0, sent: 0, withoutOutcome: 0, data: new Map(), refusedData: new Map(), duties: new Map(), retain: new Set(),
     })
   }
   return sum
 }
 
-function addApp(sum: AppSum, { decision, outcome }: Joined, { data, bundle }: { readonly data: string; readonly bundle: Bundle | undefined }): void {
+type Known = { readonly data: string; readonly bundle: Bundle | undefined; readonly purposes: readonly string[]; readonly isSent: boolean }
+
+function addApp(sum: AppSum, { decision, outcome }: Joined, { data, bundle, purposes, isSent }: Known): void {
   sum.decisions += 1
   if (decision.outcome === 'refuse') sum.refused += 1
   else if (outcome === undefined) sum.withoutOutcome += 1
-  if (sum.data.size >= ROWS_MAX && !sum.data.has(data)) throw new TooManyKinds(`there are more than ${ROWS_MAX} kinds of data`)
-  sum.data.set(data, (sum.data.get(data) ?? 0) + 1)
+  if (isSent) sum.sent += 1
+  if (isSent) countIn(sum.data, data)
+  else if (decision.outcome === 'refuse') countIn(sum.refusedData, data)
+  addTo(sum.purposes, purposes)
   const registered = bundle?.rulebook.apps.get(decision.app)
   if (registered !== undefined) {
     sum.owners.add(registered.owner)
     if (registered.title !== undefined) sum.titles.add(registered.title)
-    const { purpose, 'people-in': peopleIn } = registered.registered
-    if (purpose !== undefined) sum.purposes.add(wordsOf(purpose))
+    const { 'people-in': peopleIn } = registered.registered
     if (peopleIn !== undefined) sum.peopleIn.add(wordsOf(peopleIn))
   }
-  const purpose = decision.request['purpose']?.value
-  if (purpose !== undefined && sum.purposes.size < PURPOSES_MAX) sum.purposes.add(wordsOf(purpose))
   const operation = decision.request['operation']?.value
   if (operation !== undefined && sum.operations.size < PURPOSES_MAX) sum.operations.add(wordsOf(operation))
   const retain = (decision.duties as { readonly 'retain-evidence'?: unknown })['retain-evidence']
@@ -185,6 +194,23 @@ function addApp(sum: AppSum, { decision, outcome }: Joined, { data, bundle }: { 
     const values = count === undefined ? known?.values : (known?.values ?? 0) + Number(count)
     if (known !== undefined || sum.duties.size < ROWS_MAX) sum.duties.set(what, { requests: (known?.requests ?? 0) + 1, values })
   }
+}
+
+function countIn(counts: Map<string, number>, data: string): void {
+  if (counts.size >= ROWS_MAX && !counts.has(data)) throw new TooManyKinds(`there are more than ${ROWS_MAX} kinds of data`)
+  counts.set(data, (counts.get(data) ?? 0) + 1)
+}
+
+function addTo(purposes: Set<string>, more: readonly string[]): void {
+  for (const purpose of more) if (purposes.size < PURPOSES_MAX) purposes.add(purpose)
+}
+
+/** What a request was for: as registered or decided on, and beside it what its caller said, which nobody vouched for. */
+function purposesOf({ app, request, stated }: DecisionEntry, bundle: Bundle | undefined): readonly string[] {
+  const known = [bundle?.rulebook.apps.get(app)?.registered.purpose, request['purpose']?.value].filter(value => value !== undefined && value !== null).map(wordsOf)
+  const said = (stated as { readonly purpose?: unknown } | null | undefined)?.purpose
+  if (said === undefined || said === null || known.includes(wordsOf(said))) return known
+  return [...known, `${wordsOf(said)} (as callers say)`]
 }
 
 /** A value as cells show it: lists joined with spaces. */
@@ -220,7 +246,7 @@ function describedIn(frame: Frame, { catalog }: Bundle, deployment: string): Des
       model: wordsOf(facts['model']), provider: wordsOf(facts['provider']), title: catalog.providers.get(facts['provider'] as string)?.title ?? NOT_KNOWN,
       pretended: catalog.byName.get(deployment)?.rehearsal === true ? 'yes' : 'no',
       facts: Object.fromEntries(TOLD_FACTS.map(fact => [fact, factInWords(fact, facts[fact])])) as Described['facts'],
-      outsideEea: outsideEea(facts, frame.members.get(EEA)),
+      ...outsideEea(facts, frame.members.get(EEA)),
     })
   }
   return known
@@ -230,7 +256,7 @@ function describedIn(frame: Frame, { catalog }: Bundle, deployment: string): Des
 function undescribed(deployment: string, outcome: Joined['outcome']): Described {
   const isAnswering = outcome?.deployment === deployment && outcome.deployments === undefined
   return {
-    model: isAnswering ? outcome.model ?? NOT_KNOWN : NOT_KNOWN, provider: NOT_KNOWN, title: NOT_KNOWN, pretended: NOT_KNOWN, outsideEea: NOT_KNOWN,
+    model: isAnswering ? outcome.model ?? NOT_KNOWN : NOT_KNOWN, provider: NOT_KNOWN, title: NOT_KNOWN, pretended: NOT_KNOWN, outsideEea: NOT_KNOWN, outsideAs: NOT_KNOWN,
     facts: Object.fromEntries(TOLD_FACTS.map(fact => [fact, fact === 'processed-in' && isAnswering ? wordsOf(outcome.processedIn) : NOT_KNOWN])) as Described['facts'],
   }
 }
@@ -238,21 +264,21 @@ function undescribed(deployment: string, outcome: Joined['outcome']): Described 
 /** The group that says who is in it; policies without it cannot tell. */
 const EEA = 'eea'
 /** Where data comes to whoever handles it. Who controls the provider is another question than whether there is a transfer. */
-const PLACES = ['processed-in', 'stored-in', 'logs-in', 'entity-in', 'subprocessors-in'] as const
+const PLACES = { 'processed-in': 'processed in', 'stored-in': 'stored in', 'logs-in': 'logs in', 'entity-in': 'entity in', 'subprocessors-in': 'sub-processors in' } as const
 
-function outsideEea(facts: Facts, members: readonly string[] | undefined): string {
-  if (members === undefined) return NOT_KNOWN
-  const eea = new Set(members), outside = new Set<string>(), unknown: string[] = []
-  for (const fact of PLACES) {
+function outsideEea(facts: Facts, members: readonly string[] | undefined): Pick<Described, 'outsideEea' | 'outsideAs'> {
+  if (members === undefined) return { outsideEea: NOT_KNOWN, outsideAs: NOT_KNOWN }
+  const eea = new Set(members), outside = new Set<string>(), unknown: string[] = [], as: string[] = []
+  for (const [fact, words] of Object.entries(PLACES)) {
     const value = facts[fact]
     if (value === undefined) unknown.push(fact)
-    for (const place of typeof value === 'object' ? value : typeof value === 'string' ? [value] : []) {
-      if (!eea.has(place) && !eea.has(countryOf(place))) outside.add(place)
-    }
+    const places = (typeof value === 'object' ? value : typeof value === 'string' ? [value] : []).filter(place => !eea.has(place) && !eea.has(countryOf(place)))
+    if (places.length > 0) as.push(`${words} ${places.join(' ')}`)
+    for (const place of places) outside.add(place)
   }
-  const known = [...outside].sort().join(' ')
-  if (unknown.length === 0) return known === '' ? NONE : known
-  return `${known === '' ? '' : `${known}; `}${NOT_KNOWN}: ${unknown.join(' ')}`
+  const told = (known: readonly string[], between: string): string => (
+    known.length === 0 && unknown.length === 0 ? NONE : [...known.length === 0 ? [] : [known.join(between)], ...unknown.length === 0 ? [] : [`${NOT_KNOWN}: ${unknown.join(' ')}`]].join('; '))
+  return { outsideEea: told([...outside].sort(), ' '), outsideAs: told(as, '; ') }
 }
 
 /** Rules and exceptions of a decision as far as they concern a deployment that was used. */

@@ -153,6 +153,7 @@ class Walk {
     if (ends.by === 'head') this.checkHead(ends.head)
     this.checkBeginning()
     this.checkHeld()
+    if (this.wrong === 0 && this.signedTo === undefined) this.find({ where: this.lastWhere, wrong: 'No line is signed: whoever knows the format could have written all of them.' })
     return {
       findings: this.findings, wrong: this.wrong, log: this.log,
       key: this.key && { name: this.keyName, isKnown: this.asked.knownKey !== undefined },

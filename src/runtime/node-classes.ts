@@ -162,7 +162,7 @@ export function readClasses(path: string, since: number, facts: readonly string[
     return {
       ok: true, requests, read: `the histogram ${file}${Number.isFinite(until) ? `, counted until ${inUtc(until)}` : ''}`,
       lacks: [
-        ...first > since ? [`nothing was counted before ${Number.isFinite(first) ? inUtc(first) : 'now'}`] : [],
+        ...first > since ? [`everything before ${Number.isFinite(first) ? inUtc(first) : 'now'}`] : [],
         ...killed > 0 ? [`the last minute of ${killed === 1 ? 'a process' : `${killed} processes`} that did not end by itself`] : [],
         ...more > 0 ? [`${more} requests of more classes than are counted in an hour`] : [],
         ...less > 0 ? [`words of ${less} requests that no policy named then`] : [],

@@ -31,6 +31,8 @@ const SEGMENT_LINES = 1_000_000
 /** A file that is full and is being read is put aside when this many more lines have come. */
 const TRY_AGAIN_LINES = 1_000
 const HOUR_MS = 3_600_000
+/** Where lines are deleted in time, a file is put aside when it holds this part of that time: it is deleted as a whole. */
+const FILES_IN_TIME = 10
 const SALT_BYTES = 16, LOG_ID_BYTES = 16
 
 export type RecorderOptions = {
@@ -56,7 +58,7 @@ export type NodeRecorder = Omit<Recorder, 'append'> & RecordsPort & {
 type Waiting = { readonly entry: Entry; readonly kept: () => void; readonly lost: (error: unknown) => void }
 type Older = { readonly file: string; readonly first: number; readonly head: Head }
 /** Where the chain stands, and which of its last lines nobody has signed. */
-type Chain = { readonly log: string; readonly head: Head; readonly signedTo: number; readonly unsigned: readonly string[]; readonly lastKind: string; readonly older: readonly Older[]; readonly first: number }
+type Chain = { readonly log: string; readonly head: Head; readonly signedTo: number; readonly unsigned: readonly string[]; readonly lastKind: string; readonly older: readonly Older[]; readonly first: number; readonly begunAt: number | undefined }
 
 /** Opens or makes the records of a data folder. Rejects, with words for people, when they cannot be gone on with. */
 export async function openRecorder(data: string, options: RecorderOptions = {}): Promise<NodeRecorder> {
@@ -97,6 +99,9 @@ function recorderOf(data: string, { current: opened, chain, key, unlock, options
   /** A line that is to be signed soon, for the policies changed with it. */
   let signSoon = 0, bundle: string | undefined
   let fullAt = first + segmentLines - 1
+  const fileMs = retainMs === undefined ? Infinity : Math.max(HOUR_MS, retainMs / FILES_IN_TIME)
+  /** When the file is old enough to be put aside; nothing is known of one that has no line. */
+  let agedAt = chain.begunAt === undefined ? undefined : chain.begunAt + fileMs
   let waiting: Waiting[] = [], isClosed = false
   let signing: Promise<Checkpoint> | undefined, retiring: Promise<void> | undefined
 
@@ -142,6 +147,7 @@ function recorderOf(data: string, { current: opened, chain, key, unlock, options
       }
       kept()
     }
+    agedAt ??= clock.now() + fileMs
     if (head.seq >= fullAt) rotate()
     signWhenDue()
   }
@@ -168,6 +174,7 @@ function recorderOf(data: string, { current: opened, chain, key, unlock, options
     head = there
     first = head.seq + 1
     fullAt = head.seq + segmentLines
+    agedAt = undefined
     signSoon = head.seq
   }
 
@@ -268,6 +275,7 @@ function recorderOf(data: string, { current: opened, chain, key, unlock, options
 
   /** Deletes the oldest files of which every line is due, after saying so in a line that is signed. */
   const retire = async (keepMs: number): Promise<void> => {
+    if (agedAt !== undefined && clock.now() >= agedAt) rotate()
     let said = (rare('retired').at(-1) as RetiredEntry | undefined)?.last ?? 0
     for (let oldest = older[0]; oldest !== undefined; oldest = older[0]) {
       if (isClosed) return
@@ -405,7 +413,12 @@ function readChain(data: string, current: Current, key: SigningKey): Chain {
   const lines = current.count()
   if (lines !== head.seq - first + 1) refuse(current.file, `it holds ${lines} lines, and from ${first} to ${head.seq} there were ${head.seq - first + 1}`)
   refuseAnOlderCopy(data, { log, head, lineAt: seq => lineAt(seq, [...older.map(o => o.file), current.file]) })
-  return { log, head, signedTo, unsigned, lastKind, older: older.map(({ file, first: from, head: end }) => ({ file, first: from, head: end })), first }
+  return { log, head, signedTo, unsigned, lastKind, older: older.map(({ file, first: from, head: end }) => ({ file, first: from, head: end })), first, begunAt: beginningOf(current, first) }
+}
+
+function beginningOf(segment: Segment, first: number): number | undefined {
+  for (const { text } of segment.lines(first, first)) return lineFrom(text).open.at
+  return undefined
 }
 
 /** The text of a line in whichever file holds it. */

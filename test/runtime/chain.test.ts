@@ -444,6 +444,27 @@ describe('lines that are due', () => {
     for (const { line, path, checkpoint } of await recorder.prove([lines[0]!])) expect(rootFrom(digestOfLine(line, sha256), path, sha256)).toBe(checkpoint.root)
   })
 
+  it('of few requests are deleted in time too: a file is put aside when it holds a tenth of that time', async () => {
+    const time = clockAt(NOW), recorder = await openRecorder(data, { retainMs: 100 * DAY_MS, clock: time.clock })
+    await recorder.append(outcome('old', NOW))
+    const turns = async (): Promise<void> => { for (let turn = 0; turn < 50; turn++) await recorder.append(outcome('turn', time.now)) }
+    time.now = NOW + 9 * DAY_MS
+    time.tick()
+    await turns()
+    expect(files()).toEqual([RECORDS_FILE])
+    time.now = NOW + 11 * DAY_MS
+    time.tick()
+    await turns()
+    expect(files()).toContain('records-000001.sqlite')
+    time.now = NOW + 112 * DAY_MS
+    time.tick()
+    await turns()
+    await recorder.close()
+    const lines = await linesIn(data)
+    expect(lines.map(l => l.open.id)).not.toContain('old')
+    expect(await wrongWith(lines, data)).toEqual([])
+  })
+
   it('are kept while a decision among them must be', async () => {
     await threeYears([decision('kept', NOW, { 'retain-evidence': '730d' })])
     const first = (lines: readonly Line[]): boolean => lines.some(l => l.open.id === 'kept')

@@ -95,7 +95,7 @@ describe('the histogram', () => {
   })
 
   it('says when it was not there yet', () => {
-    expect(read(START - HOUR_MS).lacks).toEqual(['nothing was counted before 2026-11-22T09:30:00.000Z'])
+    expect(read(START - HOUR_MS).lacks).toEqual(['everything before 2026-11-22T09:30:00.000Z'])
     expect(read(START).lacks).toEqual([])
   })
 
@@ -211,14 +211,14 @@ describe('impact reads the histogram', () => {
   it('reads the records where it does not, and says why', async () => {
     await made()
     const found = await impactOf(data, '--at', '2026-11-22T11:00:00Z', '--last', '2h', '--format', 'json')
-    expect(found['read']).toMatch(/^the records .*, for the histogram lacks nothing was counted before 2026-11-22T09:30:00\.000Z$/)
+    expect(found['read']).toMatch(/^the records .*, for the histogram lacks everything before 2026-11-22T09:30:00\.000Z$/)
     expect(found).toMatchObject({ compared: { requests: 10 } })
   })
 
   it('says what is lacking where there is nothing else to read', async () => {
     await made()
     const found = await impactOf(join(data, CLASSES_FILE), '--at', '2026-11-22T11:00:00Z', '--last', '2h', '--format', 'json')
-    expect(found['read']).toMatch(/^the histogram .*; it lacks nothing was counted before/)
+    expect(found['read']).toMatch(/^the histogram .*; it lacks everything before/)
   })
 
   it('as text, and without changing the file', async () => {
