@@ -22,7 +22,8 @@ async function fromCheckout() {
     process.stderr.write(`${error.message}\n`)
     return 1
   }
-  const child = spawn(pinnedNode(), [at('src/runtime/node.ts'), ...process.argv.slice(2)], { stdio: 'inherit' })
+  // Nothing is said over the channel: its end tells the child that this process was killed, and nobody is left to be told for it.
+  const child = spawn(pinnedNode(), [at('src/runtime/node.ts'), ...process.argv.slice(2)], { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   return new Promise((resolve, reject) => {
     child.on('error', reject)

@@ -97,6 +97,12 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   hasReaderLeft = true
 })
 
+// Whoever started us as its child is gone without a word: we are told to stop as it would have told us.
+if (process.channel !== undefined && process.channel !== null) {
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
+  process.channel.unref()
+}
+
 process.exitCode = await main(process.argv.slice(2), host)
 // What was written leaves first; a socket that somebody forgot keeps nobody waiting.
 process.stdout.write('', () => process.stderr.write('', () => process.exit()))

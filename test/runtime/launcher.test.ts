@@ -41,4 +41,14 @@ describe('bin/bailiwick.js', () => {
     child.kill(signal)
     expect((await once(child, 'close'))[0]).toBe(0)
   })
+
+  it('leaves no gateway behind when it is killed', async () => {
+    const data = freshFolder(), child = launch('serve', '--port', '0', '--policies', folderOf(REHEARSAL), '--data', data)
+    expect(await said(child, /^ready /m)).toContain('ready http://127.0.0.1:')
+    child.kill('SIGKILL')
+    // The gateway holds the other end of its output: that ends when it does.
+    await once(child, 'close')
+    const again = launch('serve', '--port', '0', '--policies', folderOf(REHEARSAL), '--data', data)
+    expect(await said(again, /^ready /m)).toContain('ready http://127.0.0.1:')
+  })
 })
