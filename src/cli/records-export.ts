@@ -72,10 +72,9 @@ export const recordsExport: RecordsPart = {
 
     try {
       // The key first: without it there is nothing to begin.
-      const key = format === 'chain' ? await host.readSigningKey(path) : undefined
+      const key = format === 'chain' ? await keyOf(path, host) : undefined
       const verified = format === 'chain' || options['unverified'] !== undefined ? undefined : await whole(path, host)
-      const read = await host.readRecords(path)
-      if (!read.ok) return complain(read.wrong, host)
+      const read = await opened(path, host)
       const sink = sinkTo(out, host)
       try {
         const exit = format === 'chain'
@@ -93,9 +92,21 @@ export const recordsExport: RecordsPart = {
       if (error instanceof NotVerified) return complain(`${error.message} Nothing was written. 'bailiwick records verify ${path}' says more; --unverified exports all the same, and says so.`, host, EXIT.refused)
       if (error instanceof NotWhole) return complain(`the records are not whole: ${error.message}. 'bailiwick records verify ${path}' says more.`, host, EXIT.refused)
       if (error instanceof TooManyKinds) return complain(`${error.message}; ask for a shorter time with --from and --to.`, host)
-      return complain(error instanceof Error ? error.message : String(error), host)
+      const said = error instanceof Error ? error.message : String(error)
+      // What has a code is the system's or the database's, and names no file.
+      return complain(error instanceof Error && 'code' in error ? `${path} cannot be read to its end (${said}). 'bailiwick records verify ${path}' says how far its lines go.` : said, host)
     }
   },
+}
+
+/** Rejects, with words for people, where there is none. */
+async function keyOf(data: string, host: Host): Promise<SigningKey> {
+  try {
+    return await host.readSigningKey(data)
+  } catch (error) {
+    if (!(error instanceof Error) || !('code' in error)) throw error
+    throw new Error(`the signing key in ${data} cannot be read (${String(error.code)}), and a chain is sealed with it. --data DIR names the data folder of a gateway; a key that is gone comes back from the backup. The other formats need none.`, { cause: error })
+  }
 }
 
 function complain(wrong: string, host: Host, exit: Exit = EXIT.other): Exit {
@@ -115,10 +126,16 @@ function instantOf(name: string, written: string | undefined, ofDay: number): nu
 /** They were not found to be what a gateway wrote. */
 class NotVerified extends Error {}
 
+/** Rejects, with words for people, where they cannot be opened. */
+async function opened(path: string, host: Host): Promise<Readable> {
+  const read = await host.readRecords(path)
+  if (read.ok) return read
+  throw new Error(`${read.wrong}${statSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? ' --data DIR names the data folder of a gateway: the one that it serves with.' : ''}`)
+}
+
 /** A first pass over the records, as `records verify` makes it. Throws NotVerified where they are not whole. */
 async function whole(path: string, host: Host): Promise<Verified> {
-  const read = await host.readRecords(path)
-  if (!read.ok) throw new Error(read.wrong)
+  const read = await opened(path, host)
   const verified = await verifyRecords(counting(read.lines, host, 'verified'), {
     ...read.publicKey !== undefined && { foundKey: read.publicKey }, ends: read.kind === 'export' ? { by: 'seal' } : { by: 'head', head: read.head },
   }, host.sha256)

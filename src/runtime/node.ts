@@ -93,8 +93,11 @@ async function rehearse({ pretends, models, hostname, port }: RehearseOptions): 
 
 // Whoever reads our output may leave before the end, as `head` does; that is no error of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-  hasReaderLeft = true
+  if (error.code === 'EPIPE') {
+    hasReaderLeft = true
+    return
+  }
+  process.stderr.write(`bailiwick: what was to be said cannot be written (${error.code ?? error.name}).\n`, () => process.exit(1))
 })
 
 // Whoever started us as its child is gone without a word: we are told to stop as it would have told us.

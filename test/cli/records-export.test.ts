@@ -2,11 +2,12 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { writing } from '../../src/cli/records-export.ts'
 import { openRecorder, RECORDS_FILE } from '../../src/runtime/node-recorder.ts'
 import { cellsOf } from '../record/csv-cells.ts'
 import { attempt, decision, outcome } from '../record/requests.ts'
@@ -15,6 +16,7 @@ import { bailiwick, cleanUp, copyOf, folderOf, freshFolder, serve, type Serving 
 import { app, bundleOf, policy, provider, rule } from '../support/tree.ts'
 import { run } from './stand-in.ts'
 
+const NODE_MAIN = fileURLToPath(new URL('../../src/runtime/node.ts', import.meta.url))
 const NODE = fileURLToPath(new URL('../../node_modules/.bin/node', import.meta.url))
 const DESK_KEY = 'bw-key-of-the-desk', CLINIC_KEY = 'bw-key-of-the-clinic'
 const hashOf = (key: string): string => `key-hashes: ["sha256:${createHash('sha256').update(key).digest('hex')}"]`
@@ -83,6 +85,32 @@ describe('records of a gateway that was asked by two apps', () => {
     // Its own export says the same again.
     expect(linesIn((await run(['records', 'export', '--records', file, '--format', 'jsonl'])).out)).toHaveLength(9)
     expect(statSync(file).mode & 0o777).toBe(0o600)
+    // Without its seal it is not whole, and no table is made of it.
+    const cut = join(freshFolder(), 'cut.jsonl')
+    writeFileSync(cut, readFileSync(file, 'utf8').replace(/.*\n$/, ''))
+    const refused = await run(['records', 'export', '--records', cut, '--format', 'jsonl'])
+    expect(refused).toMatchObject({ code: 4, out: '' })
+    expect(refused.err).toContain('No seal follows: the end was cut off')
+    expect(linesIn((await run(['records', 'export', '--records', cut, '--format', 'jsonl', '--unverified'])).out)).toHaveLength(9)
+  })
+
+  it('have no field that docs/records.md does not name', async () => {
+    const table = readFileSync(fileURLToPath(new URL('../../docs/records.md', import.meta.url)), 'utf8').split('\n').filter(line => line.startsWith('| '))
+    const named = new Map<string, { readonly open: Set<string>; readonly closed: Set<string> }>()
+    let kind = ''
+    for (const [, first = '', fields = ''] of table.map(line => line.split('|'))) {
+      kind = /`(\w+)`/.exec(first)?.[1] ?? kind
+      const of = named.get(kind) ?? { open: new Set(), closed: new Set() }
+      named.set(kind, of)
+      for (const [, star, field] of fields.matchAll(/(\*?)`(\w+)`/g)) (star === '*' ? of.open : of.closed).add(field!)
+    }
+    const lines = linesIn((await run(['records', 'export', '--data', data])).out).slice(0, -1) as unknown as readonly Readonly<Record<'open' | 'closed', Record<string, unknown>>>[]
+    const unnamed = lines.filter(({ open: { kind: is } }) => is !== 'checkpoint').flatMap(({ open, closed }) => {
+      const of = named.get(open['kind'] as string)
+      return [...Object.keys(open).filter(name => !['kind', 'id', 'at'].includes(name) && of?.open.has(name) !== true), ...Object.keys(closed).filter(name => of?.closed.has(name) !== true)].map(name => `${String(open['kind'])} ${name}`)
+    })
+    expect([...new Set(unnamed)]).toEqual([])
+    expect(new Set(lines.map(({ open }) => open['kind']))).toEqual(new Set(['log', 'start', 'decision', 'outcome', 'checkpoint']))
   })
 
   it('as JSON and as a table hold each request with its end', async () => {
@@ -100,7 +128,7 @@ describe('records of a gateway that was asked by two apps', () => {
 
   it('as a transfer register tell who received what, before and after a fact changed', async () => {
     const said = await run(['records', 'export', '--data', data, '--format', 'transfers'])
-    expect(said.err).toMatch(/^bailiwick: facts as they stood when each request was decided: 2 bundles \([0-9a-f]{12}, [0-9a-f]{12}\)\n$/)
+    expect(said.err).toMatch(/^bailiwick: lines 1 to \d+ verified, (?:all|those up to \d+) signed with the key [\w-]{43}, which was found with the records themselves\nbailiwick: facts as they stood when each request was decided: 2 bundles \([0-9a-f]{12}, [0-9a-f]{12}\)\n$/)
     expect(rowsOf(said.out).map(r => [r['app'], r['data'], r['deployment'], r['processed-in'], r['outside the EEA'], r['rules applied'], r['requests received'], r['facts from']])).toEqual([
       ['clinic', 'personal', 'eu-one', 'FR', 'none', 'place/stays (GDPR Art. 44)', '1', 'deciding bundle'],
       ['desk', 'personal', 'eu-one', 'FR', 'none', 'place/stays (GDPR Art. 44)', '3', 'deciding bundle'],
@@ -113,12 +141,15 @@ describe('records of a gateway that was asked by two apps', () => {
     expect(text).toContain('- decisions: 9, of 2 apps\n')
     const clinic = text.slice(text.indexOf('## clinic: The clinic'), text.indexOf('## desk')), desk = text.slice(text.indexOf('## desk'))
     expect(clinic).toContain('- decisions: 3\n- refused by policy: 2\n- sent to somebody: 1\n')
-    expect(clinic).toContain('- purpose as registered or stated: letters to patients\n')
-    expect(clinic).toContain('| personal special-category | 2 |\n')
+    expect(clinic).toContain('- purpose: letters to patients\n')
+    expect(clinic).toContain('| personal | 1 |\n\nNothing was sent of 2 requests that the policies refused, which are not counted above: 2 with data personal special-category.\n')
+    expect(clinic).toContain('- controller: not known (--controller)\n')
+    expect(text).toMatch(/^- lines 1 to \d+ verified, (?:all|those up to \d+) signed with the key [\w-]{43}, which was found with the records themselves$/m)
+    expect(await exported('article-30', '--controller', 'Example Ltd', '--dpo', 'dpo@example.com')).toContain('- controller: Example Ltd\n- data protection officer: dpo@example.com\n')
     expect(clinic).toMatch(/^\| pretend-eu \| eu-one \| pretended, for a rehearsal \| FR \| FR \| FR \| none \| personal \| 1 \| 0 \| /m)
     expect(clinic).toContain('None: everybody above')
     expect(desk).toContain('- decisions: 6\n- refused by policy: 0\n- sent to somebody: 6\n')
-    expect(desk).toContain('left out below: 3\n')
+    expect(desk).toContain('Of 3 more requests something was sent, and what was said of the data in them was that it has none of the labels.')
     expect(desk).toContain('- redact iban: in 3 requests, 0 values\n')
   })
 
@@ -134,7 +165,19 @@ describe('records of a gateway that was asked by two apps', () => {
     const before = linesIn(await exported('jsonl', '--to', middle)), after = linesIn(await exported('jsonl', '--from', middle))
     expect([before.length, after.length]).toEqual([8, 1])
     expect(await exported('article-30', '--from', middle)).toContain(`- period: from ${middle} to the last on record; the first request is of `)
-    expect(rowsOf(await exported('transfers', '--to', '2026-01-01T00:00:00Z'))).toEqual([])
+    const none = await run(['records', 'export', '--data', data, '--format', 'transfers', '--to', '2026-01-01'])
+    expect(rowsOf(none.out)).toEqual([])
+    expect(none.err).toContain('bailiwick: no request was decided in the period to before 2026-01-02T00:00:00.000Z; what is on record is of ')
+    const noneInRows = await run(['records', 'export', '--data', data, '--format', 'csv', '--from', '2040-01-01', '--to', '2040-01-01'])
+    expect(rowsOf(noneInRows.out)).toEqual([])
+    expect(noneInRows.err).toContain('no request was decided in the period from 2040-01-01T00:00:00.000Z to before 2040-01-02T00:00:00.000Z')
+    expect((await run(['records', 'export', '--data', data, '--format', 'csv'])).err).not.toContain('no request')
+  })
+
+  it('are of whole days where days are named', async () => {
+    const days = [...new Set(linesIn(await exported('jsonl')).map(r => new Date(r['at'] as number).toISOString().slice(0, 10)))]
+    expect(linesIn(await exported('jsonl', '--from', days[0]!, '--to', days.at(-1)!))).toHaveLength(9)
+    expect(linesIn(await exported('jsonl', '--to', '2026-01-01'))).toEqual([])
   })
 
   it('without the bundles that decided are told by other policies, or as not known, and each time it is said', async () => {
@@ -175,8 +218,13 @@ describe('records of a gateway that was asked by two apps', () => {
 
   it.each([
     [['--from', '2026-01-01T00:00:00Z'], 'a chain is exported whole'],
-    [['--format', 'csv', '--from', '2026-01-01'], '--from is a time with its offset'],
+    [['--format', 'csv', '--from', '2026-13-01'], '--from is a day, such as 2026-11-22 (UTC), or a time with its offset'],
+    [['--format', 'csv', '--from', '2026-01-01T00:00:00'], '--from is a day'],
     [['--format', 'csv', '--from', '2026-01-02T00:00:00Z', '--to', '2026-01-01T00:00:00Z'], '--from must be before --to.'],
+    [['--format', 'csv', '--from', '2026-01-02', '--to', '2026-01-01'], '--from must be before --to.'],
+    [['--unverified'], '--unverified is not for --format chain'],
+    [['--format', 'csv', '--controller', 'Example Ltd'], '--controller is for --format article-30.'],
+    [['--format', 'transfers', '--dpo', 'dpo@example.com'], '--dpo is for --format article-30.'],
     [['--format', 'cvs'], 'Did you mean csv?'],
     [['--force'], '--force is for --out.'],
     [['chain'], 'records export takes no word'],
@@ -189,7 +237,36 @@ describe('records of a gateway that was asked by two apps', () => {
   it('of which a single file is named are no chain, and a folder that is none has nothing', async () => {
     expect((await run(['records', 'export', '--records', join(data, RECORDS_FILE)])).err).toContain('--format chain needs --data')
     expect(rowsOf((await run(['records', 'export', '--records', join(data, RECORDS_FILE), '--format', 'csv'])).out)).toHaveLength(9)
-    expect(await run(['records', 'export', '--data', join(data, 'nowhere'), '--format', 'csv'])).toMatchObject({ code: 1, out: '' })
+    const nowhere = join(data, 'nowhere')
+    for (const format of ['chain', 'csv']) {
+      expect(await run(['records', 'export', '--data', nowhere, '--format', format])).toMatchObject({
+        code: 1, out: '', err: `bailiwick: ${nowhere} does not exist. --data DIR names the data folder of a gateway, --records PATH a file of records or an export.\n`,
+      })
+    }
+  })
+
+  it('are not in a folder that no gateway serves with, and it is said what to name', async () => {
+    const said = await run(['records', 'export', '--data', freshFolder(), '--format', 'csv'])
+    expect(said).toMatchObject({ code: 1, out: '' })
+    expect(said.err).toContain('cannot be read as records')
+    expect(said.err).toContain(' --data DIR names the data folder of a gateway: the one that it serves with.\n')
+  })
+
+  it('that cannot be written say which file, why and what to do, and leave nothing', async () => {
+    const folder = freshFolder(), file = join(folder, 'nowhere', 'register.csv')
+    expect(await run(['records', 'export', '--data', data, '--format', 'csv', '--out', file])).toMatchObject({ code: 1, out: '' })
+    expect((await run(['records', 'export', '--data', data, '--format', 'csv', '--out', file])).err).toContain(`bailiwick: ${file} cannot be written (ENOENT): its folder does not exist: make it, or name another place, with --out. Nothing is left of it.\n`)
+    const full = openSync('/dev/full', 'w')
+    expect(() => writing('register.csv', () => writeSync(full, 'x'))).toThrow('register.csv cannot be written (ENOSPC): the disk is full: make room, or name a place on another disk, with --out.')
+    // A process that may write no more than eight kilobytes to a file.
+    const chain = join(folder, 'export.jsonl'), small = join(folder, 'small.jsonl')
+    expect((await run(['records', 'export', '--data', data, '--out', chain])).code).toBe(0)
+    const child = spawn('bash', ['-c', 'ulimit -f 8; exec "$@"', 'bash', NODE, NODE_MAIN, 'records', 'export', '--records', chain, '--format', 'jsonl', '--out', small], { stdio: ['ignore', 'ignore', 'pipe'] })
+    let err = ''
+    child.stderr.on('data', bytes => { err += String(bytes) })
+    expect(await once(child, 'close')).toEqual([1, null])
+    expect(err).toContain(`bailiwick: ${small} cannot be written (EFBIG): `)
+    expect(readdirSync(folder)).toEqual(['export.jsonl'])
   })
 })
 
@@ -233,12 +310,37 @@ describe('records of many files', () => {
       expect(said.err).toMatch(/^bailiwick: the records are not whole: .*'bailiwick records verify .*' says more\.\n$/)
       expect(readdirSync(folder)).toEqual([])
       expect((await run(['records', 'export', '--data', data])).out).not.toContain('"seal"')
+      for (const format of ['jsonl', 'csv', 'article-30', 'transfers', 'dora']) {
+        const refused = await run(['records', 'export', '--data', data, '--format', format, '--out', file])
+        expect(refused).toMatchObject({ code: 4, out: '' })
+        expect(refused.err).toMatch(/^bailiwick: the records are not whole: records.* Nothing was written\. 'bailiwick records verify .*' says more; --unverified exports all the same, and says so\.\n$/)
+        expect(await run(['records', 'export', '--data', data, '--format', format])).toMatchObject({ code: 4, out: '' })
+      }
+      expect(readdirSync(folder)).toEqual([])
       expect((await run(['records', 'verify', data])).code).toBe(4)
     } finally {
       for (const more of ['-wal', '-shm']) rmSync(`${path}${more}`, { force: true })
       writeFileSync(path, saved)
     }
     expect((await run(['records', 'verify', data])).code).toBe(0)
+  })
+
+  it('that say something else than was written are exported only where it is asked for so, and it is said', async () => {
+    const path = join(data, OLDEST), saved = readFileSync(path)
+    try {
+      const database = new DatabaseSync(path)
+      database.exec(`UPDATE lines SET text = replace(text, '"ms":10', '"ms":11')`)
+      database.close()
+      const said = await run(['records', 'export', '--data', data, '--format', 'csv', '--unverified'])
+      expect(said.code).toBe(0)
+      expect(said.err).toContain('bailiwick: not verified (--unverified): whether lines were changed, put in or taken out is not known here\n')
+      expect(rowsOf(said.out)).toHaveLength(REQUESTS)
+      expect((await run(['records', 'export', '--data', data, '--format', 'article-30', '--unverified'])).out).toContain('- not verified (--unverified): whether lines')
+    } finally {
+      for (const more of ['-wal', '-shm']) rmSync(`${path}${more}`, { force: true })
+      writeFileSync(path, saved)
+    }
+    expect((await run(['records', 'export', '--data', data, '--format', 'csv'])).code).toBe(0)
   })
 
   it('are not sealed with another key than the one that they name, nor without one', async () => {
@@ -251,8 +353,11 @@ describe('records of many files', () => {
       expect(said.code).toBe(4)
       expect(said.err).toContain('names another key than the one in the data folder')
       rmSync(file)
-      expect(await run(['records', 'export', '--data', data])).toMatchObject({ code: 1, out: '' })
+      expect(await run(['records', 'export', '--data', data])).toMatchObject({
+        code: 1, out: '', err: `bailiwick: the signing key in ${data} cannot be read (ENOENT), and a chain is sealed with it. --data DIR names the data folder of a gateway; a key that is gone comes back from the backup. The other formats need none.\n`,
+      })
       expect(existsSync(file)).toBe(false)
+      expect((await run(['records', 'export', '--data', data, '--format', 'csv'])).code).toBe(0)
     } finally {
       writeFileSync(file, key)
     }
@@ -271,7 +376,7 @@ describe('records that are longer than a pipe', () => {
   })
   afterAll(cleanUp)
 
-  const started = (): ChildProcess => spawn(NODE, [fileURLToPath(new URL('../../src/runtime/node.ts', import.meta.url)), 'records', 'export', '--data', data, '--format', 'csv'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const started = (): ChildProcess => spawn(NODE, [NODE_MAIN, 'records', 'export', '--data', data, '--format', 'csv'], { stdio: ['ignore', 'pipe', 'ignore'] })
 
   it('come whole to whoever reads slowly', async () => {
     const child = started(), ended = once(child, 'close')

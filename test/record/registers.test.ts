@@ -125,6 +125,21 @@ describe('the transfer register', () => {
     expect([first!['processed-in'], first!['requests received'], first!['requests maybe received'], second!['processed-in']]).toEqual([NOT_KNOWN, '0', '1', 'US'])
   })
 
+  test('tells a purpose that a caller stated from one that is registered', async () => {
+    const stating = (id: string, app: string, purpose: unknown): readonly Entry[] => [decision(bundle, id, { app, data: ['none'] }, { stated: { purpose } }), outcome(id, [attempt('fr')])]
+    const entries = [...stating('a', 'lab', 'triage'), ...stating('b', 'lab', 'triage'), ...stating('c', 'desk', 'billing'), ...stating('d', 'desk', 'support'), ...stating('e', 'lab', undefined)]
+    expect((await transfers(entries)).map(r => [r['app'], r['purposes'], r['requests received']])).toEqual([['desk', 'support; billing (as callers say)', '2'], ['lab', 'triage (as callers say)', '3']])
+    const text = asText(await sum(entries))
+    expect(text).toContain('- purpose: support / billing (as callers say)\n')
+    expect(text).toContain('- purpose: triage (as callers say)\n')
+    expect((await transfers(stating('a', 'lab', undefined)))[0]).toMatchObject({ purposes: NOT_KNOWN })
+  })
+
+  test('says of each country outside the EEA as what it is there', async () => {
+    const rows = await transfers([...desk('a', 'us'), ...desk('b', 'fr')])
+    expect(rows.map(r => [r['deployment'], r['outside the EEA, as what']])).toEqual([['fr', 'none'], ['us', `processed in US; stored in US-CA; sub-processors in US; ${NOT_KNOWN}: logs-in`]])
+  })
+
   test('holds nobody where nothing was sent', async () => {
     const refused = decision(bundle, 'a', { app: 'lab', data: ['personal'] })
     expect(refused.outcome).toBe('refuse')
@@ -140,16 +155,40 @@ describe('the record of processing activities', () => {
     for (const letter of ['a', 'b', 'c', 'd', 'e', 'f', 'g']) expect(text.match(new RegExp(`^### \\(${letter}\\) `, 'gm'))).toHaveLength(2)
     const desks = text.slice(text.indexOf('## desk: The desk'), text.indexOf('## lab'))
     expect(desks).toContain('- owner of the app as registered: owner@example.com\n')
-    expect(desks).toContain('- purpose as registered or stated: support\n')
+    expect(desks).toContain('- purpose: support\n')
     expect(desks).toContain('- countries where they are, as registered: BE FR\n')
     expect(desks).toContain('| home (Home Ltd) | fr | processor (dpa) | FR | FR | FR | none | personal | 1 | 0 |')
-    expect(desks).toContain(`| us | personal | gdpr | US US-CA; ${NOT_KNOWN}: logs-in | eu-us-dpf | ${NOT_KNOWN} | ${NOT_KNOWN} | place/stays (GDPR Art. 44) | EX-1 (waiver, T-EX-1, approved by dpo@example.com) | 1 | 0 |`)
+    expect(desks).toContain(`| us | personal | gdpr | processed in US; stored in US-CA; sub-processors in US; ${NOT_KNOWN}: logs-in | US | eu-us-dpf | ${NOT_KNOWN} | ${NOT_KNOWN} | place/stays (GDPR Art. 44) | EX-1 (waiver, T-EX-1, approved by dpo@example.com) | 1 | 0 |`)
     expect(desks.slice(desks.indexOf('### (e)'))).not.toContain('| fr |')
-    expect(desks).toContain('- fr keeps prompts or answers: 30d\n')
-    expect(desks).toContain('- evidence that rules ask to be kept: 730d\n')
+    expect(desks).toContain('- fr keeps prompts or answers: 30d (retention in the catalog)\n')
+    expect(desks).toContain('- evidence that rules ask to be kept at least: 730d (retain-evidence in a rule)\n')
     const labs = text.slice(text.indexOf('## lab'))
     expect(labs).toContain(`- no outcome is on record, so that to whom they were sent is ${NOT_KNOWN}: 1\n`)
-    expect(labs).toContain(`- purpose as registered or stated: ${NOT_KNOWN}\n`)
+    expect(labs).toContain(`- purpose: ${NOT_KNOWN}: none is registered, and no caller stated one (x-bailiwick-purpose)\n`)
+  })
+
+  test('names controller and data protection officer where they were given, and else says how to give them', async () => {
+    const summed = await sum(desk('a', 'fr'))
+    expect(asText(summed)).toContain(`- controller: ${NOT_KNOWN} (--controller)\n- data protection officer: ${NOT_KNOWN} (--dpo)\n`)
+    const given = article30(summed, { version: '1', at: AT, records: 'here', period: 'all', notes: [], controller: 'Example Ltd, 1 <High> Street', dataProtectionOfficer: 'dpo@example.com' })
+    expect(given).toContain('- controller: Example Ltd, 1 &lt;High\\> Street\n- data protection officer: dpo@example.com\n')
+    expect(given).not.toContain('--controller')
+  })
+
+  test('counts data of which something was sent, and tells refused requests apart', async () => {
+    const refused = decision(bundle, 'b', { app: 'lab', data: ['personal'] })
+    const text = asText(await sum([...desk('a', 'fr'), refused, outcome('b', [], { outcome: 'refused' }), decision(bundle, 'c', { app: 'desk', data: ['personal'] }), outcome('c', []), ...desk('d', 'fr', { data: ['none'] })]))
+    const labs = text.slice(text.indexOf('## lab'), text.indexOf('## Where')), desks = text.slice(text.indexOf('## desk'), text.indexOf('## lab'))
+    expect(labs).toContain('Nothing was sent of 1 request that the policies refused, which is not counted above: 1 with data personal.\n')
+    expect(labs).not.toContain('| personal |')
+    // The one that failed before anything was sent is in no table.
+    expect(desks).toContain('| personal | 1 |\n')
+    expect(desks).toContain('\nOf 1 more request something was sent, and what was said of the data in it was that it has none of the labels.')
+    expect(desks).not.toContain('Nothing was sent')
+  })
+
+  test('says how long records are kept is set, and where', async () => {
+    expect(asText(await sum(desk('a', 'fr')))).toContain("'bailiwick serve --retain DURATION' (BAILIWICK_RETAIN) sets it, and unless it is set they are kept for ever\n")
   })
 
   test('says what was done, and of redaction how much', async () => {
@@ -196,10 +235,14 @@ describe('what a gateway contributes to the register of information', () => {
   })
 
   test.each([
-    ['[FR]', '[FR]', 'Yes'], ['[FR]', 'unknown', 'Yes'], ['[]', '[]', 'No'], ['[]', '[FR]', NOT_KNOWN], ['[]', 'unknown', NOT_KNOWN], ['unknown', '[]', NOT_KNOWN],
-  ])('of whom it is stated that they store in %s and log in %s says of storage: %s', async (stored, logged, says) => {
-    const other = await bundleOf({ ...FILES, 'catalog/home.yaml': home().replace('stored-in: [FR]', `stored-in: ${stored}`).replace('logs-in: [FR]', `logs-in: ${logged}`) })
-    expect(rowsOf(doraInCsv(await sum(desk('a', 'fr', { under: other }), holding(other)), undefined))[0]).toMatchObject({ 'B_02.02.0140 storage of data': says })
+    ['[FR]', '[FR]', '30d', 'Yes', 'stored-in is FR, retention is 30d'], ['[FR]', 'unknown', 'unknown', 'Yes', `stored-in is FR, retention is ${NOT_KNOWN}`],
+    // Where something may be stored, and that nothing is kept.
+    ['[FR]', '[FR]', '0d', NOT_KNOWN, 'stored-in allows FR, and retention is 0d: nothing is said to be kept there'],
+    ['[]', '[]', '0d', 'No', 'stored-in and logs-in are none'], ['[]', '[FR]', '0d', NOT_KNOWN, 'stored-in is none, and logs-in is FR: a log may hold what was asked'],
+    ['[]', 'unknown', '30d', NOT_KNOWN, `stored-in is none, and logs-in is ${NOT_KNOWN}: a log may hold what was asked`], ['unknown', '[]', '30d', NOT_KNOWN, `stored-in is ${NOT_KNOWN}`],
+  ])('of whom it is stated that they store in %s, log in %s and keep for %s says of storage: %s', async (stored, logged, kept, says, because) => {
+    const other = await bundleOf({ ...FILES, 'catalog/home.yaml': home().replace('stored-in: [FR]', `stored-in: ${stored}`).replace('logs-in: [FR]', `logs-in: ${logged}`).replace('retention: 30d', `retention: ${kept}`) })
+    expect(rowsOf(doraInCsv(await sum(desk('a', 'fr', { under: other }), holding(other)), undefined))[0]).toMatchObject({ 'B_02.02.0140 storage of data': says, 'B_02.02.0140 because': because })
   })
 
   test('says not known where the bundle is not there', async () => {
