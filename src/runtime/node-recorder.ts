@@ -273,14 +273,19 @@ function recorderOf(data: string, { current: opened, chain, key, unlock, options
   let lastTurn: Promise<void> = Promise.resolve()
   const turn = (): Promise<void> => lastTurn = lastTurn.then(() => new Promise(resolve => { setImmediate(resolve) }))
 
-  /** Deletes the oldest files of which every line is due, after saying so in a line that is signed. */
+  /** The files that were due at the last look. A clock that was wrong for a moment is right at the next, and has deleted nothing. */
+  let wereDue: ReadonlySet<string> = new Set()
+  /** Deletes the oldest files of which every line is due, and was an hour ago, after saying so in a line that is signed. */
   const retire = async (keepMs: number): Promise<void> => {
     if (agedAt !== undefined && clock.now() >= agedAt) rotate()
+    const isDue = ({ head: { newest, evidenceHours } }: Older): boolean => clock.now() - newest > Math.max(keepMs, evidenceHours * HOUR_MS)
+    const before = wereDue
+    wereDue = new Set(older.filter(isDue).map(o => o.file))
     let said = (rare('retired').at(-1) as RetiredEntry | undefined)?.last ?? 0
     for (let oldest = older[0]; oldest !== undefined; oldest = older[0]) {
       if (isClosed) return
-      const { file, first: from, head: { seq: last, digest, newest, evidenceHours } } = oldest
-      if (clock.now() - newest <= Math.max(keepMs, evidenceHours * HOUR_MS)) return
+      const { file, first: from, head: { seq: last, digest } } = oldest
+      if (!isDue(oldest) || !before.has(file)) return
       // What only a person may release is known from the records alone.
       const aside = new Set(quarantined().map(q => `${q.deployment} ${q.since}`))
       if (inFile(oldest, s => s.rare('quarantine')).some(text => isAmong(aside, entryOf(lineFrom(text)) as QuarantineEntry))) return

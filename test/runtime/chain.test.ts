@@ -418,8 +418,10 @@ describe('lines that are due', () => {
     await recorder.close()
   }
   const afterwards = async (retainMs: number | undefined, now: number): Promise<readonly Line[]> => {
-    const recorder = await openRecorder(data, { retainMs, clock: clockAt(now).clock })
+    const time = clockAt(now), recorder = await openRecorder(data, { retainMs, clock: time.clock })
     await recorder.append(outcome('now', now))
+    // An hour later it is still so.
+    time.tick()
     // Whatever is deleted is deleted before this: a line of it is signed.
     for (let turn = 0; turn < 50; turn++) await recorder.append(outcome('turn', now))
     await recorder.close()
@@ -457,12 +459,26 @@ describe('lines that are due', () => {
     await turns()
     expect(files()).toContain('records-000001.sqlite')
     time.now = NOW + 112 * DAY_MS
-    time.tick()
-    await turns()
+    for (let hour = 0; hour < 2; hour++) {
+      time.tick()
+      await turns()
+    }
     await recorder.close()
     const lines = await linesIn(data)
     expect(lines.map(l => l.open.id)).not.toContain('old')
     expect(await wrongWith(lines, data)).toEqual([])
+  })
+
+  it('are not deleted by a clock that is wrong for a moment', async () => {
+    await threeYears()
+    const before = files(), time = clockAt(NOW), recorder = await openRecorder(data, { retainMs: 400 * DAY_MS, clock: time.clock })
+    for (const now of [NOW + 20 * YEAR_MS, NOW + 3_600_000, NOW + 20 * YEAR_MS, NOW + 7_200_000]) {
+      time.now = now
+      time.tick()
+      for (let turn = 0; turn < 20; turn++) await recorder.append(outcome('turn', NOW))
+    }
+    await recorder.close()
+    expect(files()).toEqual(expect.arrayContaining([...before]))
   })
 
   it('are kept while a decision among them must be', async () => {
