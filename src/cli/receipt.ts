@@ -47,7 +47,7 @@ export const receiptCommand: Command = {
 
 /** Members of an entry whose own name would not tell. */
 const NAMES: Readonly<Record<string, string>> = {
-  id: 'decision', requestId: 'request id', bundle: 'bundle digest', catalog: 'catalog digest', processedIn: 'processed in', epoch: 'pool', ms: 'milliseconds', servedModel: 'model served', reportedRegion: 'region reported',
+  id: 'decision id', requestId: 'request id', bundle: 'bundle digest', catalog: 'catalog digest', processedIn: 'processed in', epoch: 'epoch of the pool', ms: 'milliseconds', servedModel: 'model served', reportedRegion: 'region reported',
 }
 
 function entryInText({ line, checkpoint }: Proven): string {

@@ -128,7 +128,7 @@ describe('bailiwick receipt verify', () => {
   it('says what it shows', async () => {
     const said = await run(['receipt', 'verify', at('receipt.jws'), '--key', keyFile])
     expect(said).toMatchObject({ code: 0, err: '' })
-    for (const line of [/^verified {4}receipt.jws, given out 2026-11-22T/, /\noutcome, 2026-11-22T\S+Z\n/, /\n {2}decision +d-1\n/, /\n {2}deployment +fr\n/, /\n {2}processed in +FR\n/, /\n {2}line +4 of log log-one, signed 2026/, /\nproven\n {2}The gateway with the key/, /\nnot proven\n/]) expect(said.out).toMatch(line)
+    for (const line of [/^verified {4}receipt.jws, given out 2026-11-22T/, /\noutcome, 2026-11-22T\S+Z\n/, /\n {2}decision id +d-1\n/, /\n {2}deployment +fr\n/, /\n {2}processed in +FR\n/, /\n {2}line +4 of log log-one, signed 2026/, /\nproven\n {2}The gateway with the key/, /\nnot proven\n/]) expect(said.out).toMatch(line)
     expect(JSON.parse((await run(['receipt', 'verify', at('receipt.jws'), '--key', keyFile, '--format', 'json'])).out)).toMatchObject({ verified: true, entries: [{ kind: 'outcome', id: 'd-1', line: 4, deployment: 'fr', shown: 'whole' }] })
   })
 
