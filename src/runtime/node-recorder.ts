@@ -107,6 +107,16 @@ function recorderOf(data: string, { current: opened, chain, key, unlock, options
 
   /** One transaction for all of them: kept together or lost together. What is known of the chain changes after it and not before. */
   const commit = (batch: readonly Waiting[]): void => {
+    const loseAll = (error: unknown): void => {
+      const known = wordsOf(error)
+      for (const { lost } of batch) lost(known)
+    }
+    try {
+      // First of all: the file that is written to may be the next one by now, and where the chain stands is said of that.
+      stand()
+    } catch (error) {
+      return loseAll(error)
+    }
     const lines: { readonly seq: number; readonly text: string }[] = [], digests: string[] = [], taken: Waiting[] = []
     const salts = randomBytes(SALT_BYTES * batch.length)
     let { seq, digest, newest, evidenceHours } = head
@@ -129,12 +139,9 @@ function recorderOf(data: string, { current: opened, chain, key, unlock, options
     if (taken.length === 0) return
     const after: Head = { ...head, seq, digest, newest, evidenceHours }
     try {
-      stand()
       current.insert(lines, head, after)
     } catch (error) {
-      const known = wordsOf(error)
-      for (const { lost } of taken) lost(known)
-      return
+      return loseAll(error)
     }
     head = after
     unsigned.push(...digests)

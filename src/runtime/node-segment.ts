@@ -273,8 +273,10 @@ export function readAnchor(data: string): { readonly file: string; readonly anch
 
 /** Puts the full file aside and a new one in its place; the full one has been settled and closed. */
 export function putAside(data: string, head: Head): void {
-  const file = join(data, RECORDS_FILE), next = join(data, NEXT_FILE)
-  renameSync(file, segmentFile(data, head.segment))
+  const file = join(data, RECORDS_FILE), next = join(data, NEXT_FILE), aside = segmentFile(data, head.segment)
+  // INVARIANT: no file of the log ever takes the place of another.
+  if (isThere(aside)) throw coded('EEXIST', `${aside} is there already, and ${file} cannot be put aside under its name`)
+  renameSync(file, aside)
   renameSync(next, file)
   syncFolder(data)
 }

@@ -198,6 +198,21 @@ describe('files that are full', () => {
   })
 })
 
+describe('a file that is put aside', () => {
+  it('takes the place of no other: the next lines go into it too, and nothing is lost', async () => {
+    const wrong: unknown[] = [], other = join(data, 'records-000001.sqlite')
+    const recorder = await openRecorder(data, { segmentLines: 5, failed: error => wrong.push(error) })
+    writeFileSync(other, 'something else')
+    await many(recorder, 12)
+    expect(wrong[0]).toMatchObject({ code: 'EEXIST' })
+    expect(readFileSync(other, 'utf8')).toBe('something else')
+    rmSync(other)
+    await recorder.close()
+    expect((await linesIn(data)).map(l => l.open.kind).filter(kind => kind === 'outcome')).toHaveLength(12)
+    expect(await wrongWith(await linesIn(data), data)).toEqual([])
+  })
+})
+
 describe('a file that is not where it was', () => {
   const moved = (to: string): void => {
     mkdirSync(to, { recursive: true })
